@@ -1,0 +1,43 @@
+# The front door. `make demo` and `make test` are all that a newcomer needs: each installs what it needs, builds, runs.
+BUILD := build
+JOBS := $(shell nproc)
+
+.PHONY: all packages deps test demo check native soak bench clean format sanitize unit e2e fuzz-build man
+
+all: $(BUILD)/build.ninja
+	@cmake --build $(BUILD) --target molt
+
+packages:
+	@scripts/packages.sh
+
+deps:
+	@scripts/deps.sh
+
+$(BUILD)/build.ninja: | deps
+	@cmake --preset default >$(BUILD)/cmake.log 2>&1 || { cat $(BUILD)/cmake.log; exit 1; }
+
+# Everything that must hold before a change lands; under 15 minutes on 2 cores.
+test: packages
+	@scripts/test.sh
+
+demo: packages deps
+	@$(MAKE) --no-print-directory all native
+	@scripts/demo.sh
+
+check:
+	@scripts/check.sh
+
+native: deps
+	@scripts/native.sh
+
+soak: packages deps
+	@scripts/soak.sh
+
+bench: packages deps all
+	@scripts/bench.sh
+
+format:
+	@clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,116 @@
+/*
+ * Application and bootloader images of ESP32 chips. Source: ESP-IDF esp_image_format.h, esptool's
+ * documentation; docs/SPEC.md, "Image". Chip facts are rows of core/chip.
+ */
+#ifndef MOLT_ESPIMAGE_H
+#define MOLT_ESPIMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "molt/crypto.h"
+#include "molt/error.h"
+#include "molt/flash.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One row a chip: a new chip is a new row. All offsets in bytes. */
+struct molt_chip {
+    const char *name; /* as esptool spells it: "esp32", "esp32c3" */
+    uint16_t chip_id;
+    uint32_t bootloader_offset;
+    uint32_t mmu_page_size; /* largest; the app descriptor may name a smaller one */
+    /* Load addresses that the second-stage bootloader keeps for its own data and stack: [low,
+     * high). */
+    uint32_t reserved_low, reserved_high;
+};
+
+/* NULL when the chip is not known. */
+const struct molt_chip *molt_chip_by_id(uint16_t chip_id);
+const struct molt_chip *molt_chip_by_name(const char *name);
+const struct molt_chip *molt_chip_at(uint32_t index); /* NULL behind the last */
+
+#define MOLT_IMAGE_HEADER_SIZE     24
+#define MOLT_IMAGE_MAX_SEGMENTS    16
+#define MOLT_APP_DESCRIPTOR_OFFSET 0x20
+#define MOLT_APP_DESCRIPTOR_SIZE   256
+
+struct molt_image_header {
+    uint8_t segment_count;
+    uint8_t spi_mode;
+    uint8_t flash_size_nibble; /* 0..7 = 1, 2, 4 ... 128 MB */
+    uint8_t flash_freq_nibble;
+    uint32_t entry;
+    uint16_t chip_id;
+    uint8_t min_rev;
+    uint16_t min_rev_full, max_rev_full; /* major * 100 + minor; max 0 or 65535 = unset */
+    bool hash_appended;
+};
+
+struct molt_image_segment {
+    uint32_t load_address;
+    uint32_t offset; /* of the data, from the start of the image */
+    uint32_t length;
+};
+
+struct molt_app_descriptor {
+    bool present; /* its magic is there */
+    uint32_t secure_version;
+    char version[33], project[33], time[17], date[17], idf_version[33];
+    uint8_t elf_sha256[32];
+    uint16_t min_block_rev, max_block_rev;
+    uint8_t mmu_page_log2;
+};
+
+struct molt_image {
+    struct molt_image_header header;
+    struct molt_image_segment segment[MOLT_IMAGE_MAX_SEGMENTS];
+    uint32_t length; /* with checksum and appended hash */
+    uint8_t checksum_stored, checksum_computed;
+    bool checksum_ok;
+    bool hash_ok; /* true also when none is appended */
+    uint8_t
+        sha256[32]; /* as computed over [0, length - 32) when appended, else over the whole image */
+    struct molt_app_descriptor app;
+};
+
+/* Parses 24 bytes. MOLT_E_IMAGE_MAGIC, MOLT_E_IMAGE_SEGMENTS (0 or over 16). */
+int molt_image_parse_header(struct molt_image_header *header, const uint8_t *bytes,
+                            struct molt_diag *diag);
+
+/* Parses MOLT_APP_DESCRIPTOR_SIZE bytes; present tells whether it is one. Texts are NUL-terminated.
+ */
+void molt_image_parse_descriptor(struct molt_app_descriptor *app, const uint8_t *bytes);
+
+/*
+ * Reads the whole image at [offset, offset + limit) of flash through a caller's buffer (buffer_size
+ * >= 512) and computes checksum and hash. Structural errors are returned (MAGIC, SEGMENTS,
+ * TRUNCATED, TOO_LARGE when it runs over limit); a wrong checksum or hash is NOT an error here: it
+ * is in the result.
+ */
+int molt_image_read(struct molt_image *image, const struct molt_flash *flash, uint32_t offset,
+                    uint32_t limit, void *buffer, uint32_t buffer_size, struct molt_diag *diag);
+
+/* What a bootable app must satisfy besides structure, in the order a bootloader looks. */
+struct molt_image_rules {
+    uint16_t chip_id;
+    uint16_t max_min_rev_full; /* accept min_rev_full up to this; 0xFFFF = do not check */
+    uint8_t max_min_rev;       /* the legacy byte likewise; 0xFF = do not check */
+    uint32_t
+        slot_offset; /* for the rule that mapped segments match their address modulo the page */
+};
+
+/*
+ * MOLT_OK, or the first of CHIP, REVISION, CHECKSUM, HASH, LOAD_ADDRESS (segment inside the
+ * bootloader's own memory), MERGED (the image is a bootloader, recognised by its load addresses or
+ * its descriptor).
+ */
+int molt_image_check(const struct molt_image *image, const struct molt_image_rules *rules,
+                     struct molt_diag *diag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,46 @@
+/* Files: the device's file system, as little of it as an update needs. Paths are absolute, '/'
+ * between names. */
+#ifndef MOLT_FILES_H
+#define MOLT_FILES_H
+
+#include <stdint.h>
+
+#include "molt/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum molt_file_kind { MOLT_FILE = 0, MOLT_DIRECTORY = 1 };
+
+#define MOLT_PATH_MAX 128 /* bytes of a path with its NUL */
+
+/*
+ * stat    the kind (enum molt_file_kind) and, for a file, its size in *size; MOLT_E_NOT_FOUND.
+ * read    the count, less than n only at the end.
+ * write   at offset 0 creates or truncates, elsewhere offset must be the file's size (append). The
+ * bytes are on the medium when it returns. mkdir   MOLT_OK also when it is there already. remove  a
+ * file or an empty directory; MOLT_E_NOT_FOUND. rename  replaces an existing file; atomic where the
+ * file system can (littlefs), see the port. list    entry number index of a directory (without .
+ * and ..): 1 and its name, or 0 behind the last. space   free bytes, at least.
+ */
+struct molt_files_ops {
+    int (*stat)(void *context, const char *path, uint32_t *size);
+    int (*read)(void *context, const char *path, uint32_t offset, void *buffer, uint32_t n);
+    int (*write)(void *context, const char *path, uint32_t offset, const void *data, uint32_t n);
+    int (*mkdir)(void *context, const char *path);
+    int (*remove)(void *context, const char *path);
+    int (*rename)(void *context, const char *from, const char *to);
+    int (*list)(void *context, const char *path, uint32_t index, char *name, uint32_t capacity);
+    int (*space)(void *context, uint32_t *free_bytes);
+};
+
+struct molt_files {
+    const struct molt_files_ops *ops;
+    void *context;
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

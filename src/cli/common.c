@@ -1,0 +1,110 @@
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+const char *cli_option(const struct cli_args *args, const char *name)
+{
+    for (int i = args->option_count - 1; i >= 0; i--) {
+        if (strcmp(args->option[i].name, name) == 0) {
+            return args->option[i].value ? args->option[i].value : "";
+        }
+    }
+    return NULL;
+}
+
+bool cli_has(const struct cli_args *args, const char *name)
+{
+    return cli_option(args, name) != NULL;
+}
+
+bool cli_parse_size(const char *text, uint64_t limit, uint64_t *value)
+{
+    if (text[0] < '0' || text[0] > '9') {
+        return false; /* strtoull would take signs and blanks */
+    }
+    char *end;
+    int base = text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10;
+    unsigned long long number = strtoull(text, &end, base);
+    unsigned shift = 0;
+    if (*end == 'K' || *end == 'k') {
+        shift = 10;
+    } else if (*end == 'M' || *end == 'm') {
+        shift = 20;
+    }
+    if (end[shift ? 1 : 0] != 0 || number > limit >> shift) {
+        return false;
+    }
+    *value = (uint64_t)number << shift;
+    return true;
+}
+
+int cli_fail(const struct cli_args *args, const struct molt_message *message)
+{
+    cli_progress_end();
+    fflush(stdout);
+    fprintf(stderr, "molt %s: %s\n", args->verb->name, message->text);
+    return message->error == MOLT_E_POWER ? CLI_POWER_CUT : CLI_FAILED;
+}
+
+int cli_usage(const struct cli_args *args, const char *format, ...)
+{
+    va_list list;
+    fprintf(stderr, "molt %s: ", args->verb->name);
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    fprintf(stderr, "; 'molt help %s' tells more\n", args->verb->name);
+    return CLI_USAGE;
+}
+
+static int draw(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    (void)context;
+    if (isatty(STDERR_FILENO)) {
+        if (total) {
+            unsigned percent = (unsigned)(done * 100 / total);
+            fprintf(stderr, "\r\033[K%-9s %3u%%  [%.*s%.*s]", what, percent, (int)(percent / 4),
+                    "#########################", 25 - (int)(percent / 4),
+                    ".........................");
+        } else {
+            fprintf(stderr, "\r\033[K%-9s %llu", what, (unsigned long long)done);
+        }
+        fflush(stderr);
+    }
+    return 0;
+}
+
+void cli_progress_start(struct molt_progress *progress)
+{
+    progress->report = draw;
+    progress->context = NULL;
+}
+
+void cli_progress_end(void)
+{
+    if (isatty(STDERR_FILENO)) {
+        fputs("\r\033[K", stderr);
+        fflush(stderr);
+    }
+}
+
+const char *cli_size(uint64_t bytes, char text[16])
+{
+    if (bytes < 1024 || (bytes % 1024 != 0 && bytes < 10240)) {
+        snprintf(text, 16, "%u B", (unsigned)bytes);
+    } else if (bytes < 1024 * 1024) {
+        snprintf(text, 16, bytes % 1024 ? "%.1f KB" : "%.0f KB", (double)bytes / 1024);
+    } else {
+        snprintf(text, 16, bytes % (1024 * 1024) ? "%.2f MB" : "%.0f MB",
+                 (double)bytes / (1024 * 1024));
+    }
+    return text;
+}
+
+bool cli_colour(void)
+{
+    return isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+}

@@ -1,0 +1,269 @@
+#include "cli/parse.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows that every verb has. */
+static const struct cli_option common[] = {{"help", 'h', NULL, "print this help"}, {0}};
+
+void cli_print_overview(FILE *out)
+{
+    fprintf(out, "molt: firmware updates for MicroPython devices\n\nusage: molt VERB [OPTIONS] "
+                 "[OPERANDS]\n       molt help VERB\n\n");
+    for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++) {
+        fprintf(out, "  %-15s %s\n", (*verb)->name, (*verb)->summary);
+    }
+    fprintf(out,
+            "\nA target is a firmware file, a flash dump, or sim:FOLDER (a simulated board).\n"
+            "Exit codes: 0 done, 1 failed or something is wrong, 2 wrong command line, 3 simulated "
+            "power cut.\n");
+}
+
+static void print_rows(const struct cli_option *row, FILE *out)
+{
+    for (; row->name; row++) {
+        char left[64];
+        char letter[8] = "   ";
+        if (row->letter) {
+            snprintf(letter, sizeof letter, "-%c,", row->letter);
+        }
+        snprintf(left, sizeof left, "%s --%s%s%s", letter, row->name, row->argument ? " " : "",
+                 row->argument ? row->argument : "");
+        fprintf(out, "  %-28s %s\n", left, row->help);
+    }
+}
+
+void cli_print_help(const struct cli_verb *verb, FILE *out)
+{
+    fprintf(out, "molt %s: %s\n\nusage: molt %s [OPTIONS]%s%s\n\n", verb->name, verb->summary,
+            verb->name, verb->operands[0] ? " " : "", verb->operands);
+    if (verb->options) {
+        print_rows(verb->options, out);
+    }
+    print_rows(common, out);
+    if (verb->details) {
+        fprintf(out, "\n%s\n", verb->details);
+    }
+}
+
+/* Text for troff: backslash, and a dot or quote at the start of a line, would be commands. */
+static void print_troff(const char *text, FILE *out)
+{
+    bool start = true;
+    for (; *text; text++) {
+        if (start && (*text == '.' || *text == '\'')) {
+            fputs("\\&", out);
+        }
+        if (*text == '\\') {
+            fputs("\\e", out);
+        } else if (*text == '-') {
+            fputs("\\-", out);
+        } else {
+            fputc(*text, out);
+        }
+        start = *text == '\n';
+    }
+}
+
+static void print_troff_rows(const struct cli_option *row, FILE *out)
+{
+    for (; row->name; row++) {
+        fputs(".TP\n", out);
+        if (row->letter) {
+            fprintf(out, ".B \\-%c, \\-\\-", row->letter);
+        } else {
+            fputs(".B \\-\\-", out);
+        }
+        print_troff(row->name, out);
+        fprintf(out, "%s%s\n", row->argument ? " " : "", row->argument ? row->argument : "");
+        print_troff(row->help, out);
+        fputc('\n', out);
+    }
+}
+
+void cli_print_man(const struct cli_verb *verb, FILE *out)
+{
+    fputs(".TH \"MOLT ", out);
+    for (const char *c = verb->name; *c; c++) {
+        fputc(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c, out);
+    }
+    fprintf(out, "\" 1 \"\" \"molt\" \"Molt\"\n.SH NAME\nmolt %s \\- ", verb->name);
+    print_troff(verb->summary, out);
+    fprintf(out, "\n.SH SYNOPSIS\n.B molt %s\n[OPTIONS] ", verb->name);
+    print_troff(verb->operands, out);
+    fputs("\n.SH OPTIONS\n", out);
+    if (verb->options) {
+        print_troff_rows(verb->options, out);
+    }
+    print_troff_rows(common, out);
+    if (verb->details) {
+        fputs(".SH DESCRIPTION\n.nf\n", out);
+        print_troff(verb->details, out);
+        fputs("\n.fi\n", out);
+    }
+    fputs(".SH EXIT STATUS\n0 done, 1 failed or something is wrong, 2 wrong command line, 3 "
+          "simulated "
+          "power cut.\n",
+          out);
+}
+
+/* Longest verb name that the words begin with; *used = how many words it takes. */
+static const struct cli_verb *find_verb(int count, char **words, int *used)
+{
+    for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++) {
+        const char *space = strchr((*verb)->name, ' ');
+        if (!space) {
+            if (count >= 1 && strcmp(words[0], (*verb)->name) == 0) {
+                *used = 1;
+                return *verb;
+            }
+            continue;
+        }
+        size_t first = (size_t)(space - (*verb)->name);
+        if (count >= 2 && strlen(words[0]) == first &&
+            strncmp(words[0], (*verb)->name, first) == 0 && strcmp(words[1], space + 1) == 0) {
+            *used = 2;
+            return *verb;
+        }
+    }
+    return NULL;
+}
+
+/* Names the verbs that begin with the same first word, or says that there is no such verb. */
+static int unknown_verb(const char *word)
+{
+    size_t n = strlen(word);
+    bool group = false;
+    for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++) {
+        if (strncmp((*verb)->name, word, n) == 0 && (*verb)->name[n] == ' ') {
+            fprintf(stderr, "%smolt %s", group ? ", " : "molt: say which: ", (*verb)->name);
+            group = true;
+        }
+    }
+    if (group) {
+        fputc('\n', stderr);
+    } else {
+        fprintf(stderr, "molt: no verb '%s'; 'molt help' lists them\n", word);
+    }
+    return CLI_USAGE;
+}
+
+int cli_help_for(int count, char **words)
+{
+    int used;
+    bool man = strcmp(words[0], "--man") == 0;
+    const struct cli_verb *verb =
+        man ? find_verb(count - 1, words + 1, &used) : find_verb(count, words, &used);
+    if (!verb) {
+        return unknown_verb(man && count > 1 ? words[1] : words[0]);
+    }
+    (man ? cli_print_man : cli_print_help)(verb, stdout);
+    return CLI_OK;
+}
+
+/* Both tables as getopt_long wants them; returns the number of rows. */
+static int build_getopt(const struct cli_verb *verb, struct option *longs, char *shorts,
+                        const struct cli_option **rows)
+{
+    int n = 0;
+    char *s = shorts;
+    *s++ = ':';
+    const struct cli_option *tables[2] = {verb->options, common};
+    for (int t = 0; t < 2; t++) {
+        for (const struct cli_option *row = tables[t]; row && row->name && n < CLI_MAX_OPTIONS;
+             row++) {
+            longs[n] = (struct option){row->name, row->argument ? required_argument : no_argument,
+                                       NULL, 1000 + n};
+            rows[n++] = row;
+            if (row->letter) {
+                *s++ = row->letter;
+                if (row->argument) {
+                    *s++ = ':';
+                }
+            }
+        }
+    }
+    longs[n] = (struct option){0};
+    *s = 0;
+    return n;
+}
+
+static const struct cli_option *row_of(int code, const struct cli_option **rows, int count)
+{
+    if (code >= 1000) {
+        return rows[code - 1000];
+    }
+    for (int i = 0; i < count; i++) {
+        if (rows[i]->letter == code) {
+            return rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* CLI_OK to go on; *help when it was asked for. */
+static int parse_options(struct cli_args *args, int argc, char **argv, bool *help)
+{
+    struct option longs[CLI_MAX_OPTIONS + 1];
+    const struct cli_option *rows[CLI_MAX_OPTIONS];
+    char shorts[CLI_MAX_OPTIONS * 2 + 2];
+    int count = build_getopt(args->verb, longs, shorts, rows);
+    opterr = 0;
+    optind = 1;
+    for (int code; (code = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+        if (code == '?') {
+            return cli_usage(args, "no option '%s'", optopt ? argv[optind - 1] : argv[optind - 1]);
+        }
+        if (code == ':') {
+            return cli_usage(args, "option '%s' needs a value", argv[optind - 1]);
+        }
+        const struct cli_option *row = row_of(code, rows, count);
+        if (row == &common[0]) {
+            *help = true;
+            return CLI_OK;
+        }
+        args->option[args->option_count++] =
+            (struct cli_given){row->name, row->argument ? optarg : NULL};
+    }
+    for (; optind < argc; optind++) {
+        if (args->operand_count == CLI_MAX_OPERANDS) {
+            return cli_usage(args, "too many operands");
+        }
+        args->operand[args->operand_count++] = argv[optind];
+    }
+    return CLI_OK;
+}
+
+int cli_run(int argc, char **argv)
+{
+    int used = 0;
+    const struct cli_verb *verb = find_verb(argc - 1, argv + 1, &used);
+    if (!verb) {
+        return unknown_verb(argv[1]);
+    }
+    struct cli_args args = {.verb = verb, .option = calloc((size_t)argc + 1, sizeof *args.option)};
+    if (!args.option) {
+        fputs("molt: out of memory\n", stderr);
+        return CLI_FAILED;
+    }
+    bool help = false;
+    int code = parse_options(&args, argc - used, argv + used, &help);
+    if (code == CLI_OK && help) {
+        cli_print_help(verb, stdout);
+    } else if (code == CLI_OK) {
+        if (args.operand_count < verb->least_operands) {
+            code = cli_usage(&args, "too few operands: expected %s", verb->operands);
+        } else if (verb->most_operands >= 0 && args.operand_count > verb->most_operands) {
+            code = cli_usage(&args, "unexpected operand '%s'", args.operand[verb->most_operands]);
+        } else {
+            code = verb->run(&args);
+        }
+    }
+    free(args.option);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("molt: standard output");
+        return CLI_FAILED;
+    }
+    return code;
+}

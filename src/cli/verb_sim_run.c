@@ -1,0 +1,9 @@
+#include "cli/cli.h"
+
+static int run(struct cli_args *args)
+{
+    return cli_usage(args, "not there yet");
+}
+
+extern const struct cli_verb cli_verb_sim_run;
+const struct cli_verb cli_verb_sim_run = {"sim run", "", "", NULL, NULL, 0, -1, run};

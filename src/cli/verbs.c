@@ -1,0 +1,22 @@
+/* The verbs, in the order of the overview. A new verb is one file and one row. */
+#include "cli/cli.h"
+
+extern const struct cli_verb cli_verb_info;
+extern const struct cli_verb cli_verb_edit;
+extern const struct cli_verb cli_verb_flash;
+extern const struct cli_verb cli_verb_ota_status, cli_verb_ota_set_boot, cli_verb_ota_confirm,
+    cli_verb_ota_rollback;
+extern const struct cli_verb cli_verb_key_new, cli_verb_key_show;
+extern const struct cli_verb cli_verb_bundle_create, cli_verb_bundle_show;
+extern const struct cli_verb cli_verb_publish;
+extern const struct cli_verb cli_verb_update;
+extern const struct cli_verb cli_verb_provision;
+extern const struct cli_verb cli_verb_sim_new, cli_verb_sim_boot, cli_verb_sim_run;
+
+const struct cli_verb *const cli_verbs[] = {
+    &cli_verb_info,          &cli_verb_edit,         &cli_verb_flash,
+    &cli_verb_ota_status,    &cli_verb_ota_set_boot, &cli_verb_ota_confirm,
+    &cli_verb_ota_rollback,  &cli_verb_key_new,      &cli_verb_key_show,
+    &cli_verb_bundle_create, &cli_verb_bundle_show,  &cli_verb_publish,
+    &cli_verb_update,        &cli_verb_provision,    &cli_verb_sim_new,
+    &cli_verb_sim_boot,      &cli_verb_sim_run,      NULL};
