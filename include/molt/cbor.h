@@ -49,14 +49,31 @@ int molt_cbor_expect(struct molt_cbor_reader *reader, enum molt_cbor_type type,
 /* Expects an unsigned integer of at most limit. */
 int molt_cbor_uint(struct molt_cbor_reader *reader, uint64_t limit, uint64_t *value);
 
+/* The same from low to high, for the fields whose absence means 0 (low 1: one encoding only). */
+int molt_cbor_u32(struct molt_cbor_reader *reader, uint32_t low, uint32_t high, uint32_t *value);
+
 /* Expects a byte string of exactly n bytes and copies it. */
 int molt_cbor_bytes(struct molt_cbor_reader *reader, void *to, size_t n);
 
-/* Expects a text of at most capacity - 1 bytes without NUL, copies it and ends it with NUL. */
+/* Expects a text of at most capacity - 1 bytes, well-formed UTF-8 without NUL; copies it and ends
+ * it with NUL. */
 int molt_cbor_text(struct molt_cbor_reader *reader, char *to, size_t capacity);
 
 /* Passes over one whole item, nested ones too (depth at most 8). */
 int molt_cbor_skip(struct molt_cbor_reader *reader);
+
+/* Walks a map whose keys are 1 to 31 and ascending: start, then next, which the value must follow.
+ */
+struct molt_cbor_map {
+    struct molt_cbor_reader *reader;
+    uint64_t left; /* pairs */
+    int key;       /* the last one */
+    uint32_t seen; /* bit k: key k was there */
+};
+int molt_cbor_map_start(struct molt_cbor_map *map, struct molt_cbor_reader *reader);
+
+/* The next key; 0 behind the last; MOLT_E_FORMAT, MOLT_E_TRUNCATED. */
+int molt_cbor_map_next(struct molt_cbor_map *map);
 
 /* Appends to a caller's buffer; full afterwards means that it did not fit (nothing is written past
  * end). */

@@ -25,6 +25,8 @@ extern "C" {
 #define MOLT_CHUNK_LOG2_MAX   22
 #define MOLT_BOARD_MAX        32 /* bytes with NUL */
 #define MOLT_RELEASE_LIST_MAX 4096
+#define MOLT_CHIP_ANY         0xFFFF /* no chip named: nothing in the bundle runs by itself */
+#define MOLT_INFO_MAX         1024
 
 enum molt_role { MOLT_ROLE_APP = 0, MOLT_ROLE_FILE_SYSTEM = 1, MOLT_ROLE_RELEASE = 2 };
 
@@ -57,12 +59,14 @@ struct molt_payload {
 struct molt_manifest {
     uint32_t sequence;
     char board[MOLT_BOARD_MAX]; /* "" = any */
-    uint16_t chip_id;
-    uint32_t slot_size;       /* least slot size needed, bytes */
-    uint32_t min_bootloader;  /* ESP-IDF version major << 16 | minor << 8 | patch; 0 = any */
-    uint16_t mpy_abi;         /* that the firmware in it loads; 0 = unknown */
-    uint64_t issued, expires; /* seconds since 1970 UTC; 0 = not said */
+    uint16_t chip_id;           /* MOLT_CHIP_ANY only when there is no app in it */
+    uint32_t slot_size;         /* least slot size needed, bytes; never below the app's length */
+    uint32_t min_bootloader;    /* ESP-IDF version major << 16 | minor << 8 | patch; 0 = any */
+    uint16_t mpy_abi;           /* that the firmware in it loads; 0 = unknown */
+    uint64_t issued, expires;   /* seconds since 1970 UTC; 0 = not said */
     bool allow_downgrade;
+    const uint8_t *info; /* "firmware::info:..." with its NUL, inside the parsed bytes; or NULL */
+    uint32_t info_size;
     uint8_t payload_count;
     struct molt_payload payload[MOLT_PAYLOAD_MAX];
     uint32_t chunk_count;
@@ -76,11 +80,18 @@ int molt_bundle_head(const uint8_t head[MOLT_BUNDLE_HEAD], struct molt_diag *dia
 
 /*
  * Parses the payload of an envelope: every field in its range, keys ascending, chunk counts and
- * lengths that add up, chunk sizes that fit. MOLT_E_BUNDLE_MALFORMED; MOLT_E_UNSUPPORTED for a
- * newer format version. Sets digest; data_offset is the caller's.
+ * lengths that add up, chunk sizes that fit, at most one app and one release.
+ * MOLT_E_BUNDLE_MALFORMED; MOLT_E_UNSUPPORTED for a newer format version. Sets digest; data_offset
+ * is the caller's.
  */
 int molt_manifest_parse(struct molt_manifest *manifest, const void *bytes, uint32_t n,
                         struct molt_diag *diag);
+
+/*
+ * Writes the manifest's bytes into out (producers only; digest, data_offset and first_chunk are not
+ * read); the size, or MOLT_E_NO_SPACE.
+ */
+int molt_manifest_write(const struct molt_manifest *manifest, void *out, uint32_t capacity);
 
 /* Decoded size of a chunk of a payload: the chunk size, or what is left for the last. */
 uint32_t molt_chunk_size(const struct molt_payload *payload, uint32_t chunk_in_payload);
@@ -99,18 +110,24 @@ enum molt_keep { MOLT_KEEP_REPLACE = 0, MOLT_KEEP_IF_CHANGED = 1, MOLT_KEEP_DELE
 
 struct molt_release_file {
     char path[100]; /* relative, '/' between names; no empty name, no "." or "..", no control
-                       character */
+                       character, no backslash (FAT takes it for '/') */
     uint32_t length;
     uint32_t offset; /* in the pack */
     uint8_t sha256[MOLT_SHA256_SIZE];
     uint8_t policy; /* enum molt_keep */
 };
 
-/* Walks a list: start, then next until MOLT_DONE. list_size counts towards the files' offsets. */
+/*
+ * Walks a list: start, then next until MOLT_DONE. list_size counts towards the files' offsets.
+ * start checks the whole list (paths ascending, lengths that add up to pack_size), so that next
+ * cannot fail behind it. MOLT_E_RELEASE.
+ */
 struct molt_release_reader {
     const uint8_t *at, *end;
     uint32_t left, offset, pack_size;
 };
+/* Is this a path that a release may hold? */
+bool molt_release_path_ok(const char *path);
 int molt_release_start(struct molt_release_reader *reader, const void *list, uint32_t list_size,
                        uint32_t pack_size);
 int molt_release_next(struct molt_release_reader *reader, struct molt_release_file *file);
@@ -131,10 +148,18 @@ struct molt_channel {
 int molt_channel_parse(struct molt_channel *channel, const void *bytes, uint32_t n,
                        struct molt_diag *diag);
 
+/* Letters, digits, '.', '_', '-', 1 to 32 of them, not beginning with '.': a file name and a part
+ * of a URL everywhere. */
+bool molt_channel_name_ok(const char *name);
+
+/* Writes the payload (producers only); the size, or MOLT_E_NO_SPACE. */
+int molt_channel_write(const struct molt_channel *channel, void *out, uint32_t capacity);
+
 /*
  * May this device take the channel's bundle? newest_seen: the newest signed time this device
- * accepted; now 0 = clock unknown. MOLT_E_CHANNEL_NAME, MOLT_E_CHANNEL_OLD, MOLT_E_CHANNEL_EXPIRED
- * (against max(now, newest_seen)), MOLT_E_NOT_IN_ROLLOUT.
+ * accepted; now 0 = clock unknown (then not-before does not hold it back). MOLT_E_CHANNEL_NAME,
+ * MOLT_E_CHANNEL_OLD, MOLT_E_CHANNEL_EXPIRED (against max(now, newest_seen)),
+ * MOLT_E_NOT_IN_ROLLOUT.
  */
 int molt_channel_check(const struct molt_channel *channel, const char *name, uint64_t newest_seen,
                        uint64_t now, const uint8_t *device_id, uint32_t device_id_size);
