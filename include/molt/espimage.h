@@ -16,15 +16,30 @@
 extern "C" {
 #endif
 
-/* One row a chip: a new chip is a new row. All offsets in bytes. */
+/* What a range of addresses [low, high) means to the second-stage bootloader. */
+enum molt_chip_memory {
+    MOLT_MEMORY_NONE = 0, /* ends the row's list */
+    MOLT_MEMORY_MAPPED,   /* flash through the MMU: the segment stays where it is in flash */
+    MOLT_MEMORY_RAM,      /* copied there before the app starts */
+    MOLT_MEMORY_RESERVED  /* RAM that the bootloader itself runs in: nothing may be loaded there */
+};
+
+struct molt_chip_range {
+    uint8_t memory; /* enum molt_chip_memory */
+    uint32_t low, high;
+};
+
+#define MOLT_CHIP_RANGES 9
+
+/* One row a chip: a new chip is a new row. All offsets in bytes. No pointers inside: native modules
+ * carry the table as it is. */
 struct molt_chip {
-    const char *name; /* as esptool spells it: "esp32", "esp32c3" */
+    char name[16]; /* as esptool spells it: "esp32", "esp32c3" */
     uint16_t chip_id;
     uint32_t bootloader_offset;
-    uint32_t mmu_page_size; /* largest; the app descriptor may name a smaller one */
-    /* Load addresses that the second-stage bootloader keeps for its own data and stack: [low,
-     * high). */
-    uint32_t reserved_low, reserved_high;
+    uint32_t mmu_page_size; /* largest, a power of two; the app descriptor may name a smaller one */
+    uint32_t max_flash_size; /* the largest flash that the chip can address */
+    struct molt_chip_range range[MOLT_CHIP_RANGES];
 };
 
 /* NULL when the chip is not known. */
@@ -74,6 +89,8 @@ struct molt_image {
     uint8_t
         sha256[32]; /* as computed over [0, length - 32) when appended, else over the whole image */
     struct molt_app_descriptor app;
+    bool bootloader_descriptor; /* a bootloader of ESP-IDF 5.2 or later says so itself */
+    char bootloader_idf[33];    /* its ESP-IDF version; "" without such a descriptor */
 };
 
 /* Parses 24 bytes. MOLT_E_IMAGE_MAGIC, MOLT_E_IMAGE_SEGMENTS (0 or over 16). */
@@ -96,16 +113,20 @@ int molt_image_read(struct molt_image *image, const struct molt_flash *flash, ui
 /* What a bootable app must satisfy besides structure, in the order a bootloader looks. */
 struct molt_image_rules {
     uint16_t chip_id;
-    uint16_t max_min_rev_full; /* accept min_rev_full up to this; 0xFFFF = do not check */
+    uint16_t max_min_rev_full; /* the chip's revision: accept min_rev_full up to it, and no
+                                  max_rev_full below it; 0xFFFF = do not check */
     uint8_t max_min_rev;       /* the legacy byte likewise; 0xFF = do not check */
     uint32_t
         slot_offset; /* for the rule that mapped segments match their address modulo the page */
 };
 
 /*
- * MOLT_OK, or the first of CHIP, REVISION, CHECKSUM, HASH, LOAD_ADDRESS (segment inside the
- * bootloader's own memory), MERGED (the image is a bootloader, recognised by its load addresses or
- * its descriptor).
+ * MOLT_OK, or the first that a bootloader would stumble over: CHIP (also a chip without a row),
+ * REVISION, MERGED (the image is a bootloader: no segment is mapped and one lies in the
+ * bootloader's own memory, or its descriptor says so), SEGMENTS (the first is too small for an
+ * app's descriptor), LOAD_ADDRESS (a segment in the bootloader's own memory, in no memory at all,
+ * or mapped at another place of the MMU page than it has in flash), CHECKSUM, HASH. diag->offset is
+ * from the image's start.
  */
 int molt_image_check(const struct molt_image *image, const struct molt_image_rules *rules,
                      struct molt_diag *diag);
