@@ -1,13 +1,15 @@
 /*
- * The engine: installs a bundle on a device, and carries it through its trial. Freestanding: everything that the
- * platform gives comes through the port's interfaces; no heap, no globals, no clock.
+ * The engine: installs a bundle on a device, and carries it through its trial. Freestanding:
+ * everything that the platform gives comes through the port's interfaces; no heap, no globals, no
+ * clock.
  *
- * Promise: at every instant power may fail; the device still boots a whole, verified image with the files that
- * belong to it, and a rerun goes on at the first chunk that differs.
+ * Promise: at every instant power may fail; the device still boots a whole, verified image with the
+ * files that belong to it, and a rerun goes on at the first chunk that differs.
  *
  * Life of an update (docs/spec/store.md has the phases as stored):
  *   molt_engine_start, molt_engine_step until MOLT_DONE, restart,
- *   molt_trial_boot at every start of the application, then molt_trial_confirm or molt_trial_rollback.
+ *   molt_trial_boot at every start of the application, then molt_trial_confirm or
+ * molt_trial_rollback.
  */
 #ifndef MOLT_ENGINE_H
 #define MOLT_ENGINE_H
@@ -32,7 +34,7 @@ extern "C" {
 /* ---- What a port supplies ---- */
 
 #define MOLT_ENGINE_BUFFER 4096
-#define MOLT_SLOT_MAX 17 /* factory and ota_0..ota_15 */
+#define MOLT_SLOT_MAX      17 /* factory and ota_0..ota_15 */
 
 struct molt_app_slot {
     uint32_t offset, size; /* bytes in flash, whole sectors */
@@ -41,9 +43,10 @@ struct molt_app_slot {
 
 struct molt_device {
     uint16_t chip_id;
-    const char *board;   /* name that bundles must carry; "" = unknown: only bundles for any board */
-    uint16_t mpy_abi;    /* .mpy version << 8 | sub-version that the running firmware loads; 0 = unknown */
-    uint32_t bootloader; /* ESP-IDF version, as in the manifest; 0 = unknown */
+    const char *board; /* name that bundles must carry; "" = unknown: only bundles for any board */
+    uint16_t
+        mpy_abi; /* .mpy version << 8 | sub-version that the running firmware loads; 0 = unknown */
+    uint32_t bootloader;               /* ESP-IDF version, as in the manifest; 0 = unknown */
     const struct molt_app_slot *slots; /* the caller's, all app partitions that can be booted */
     uint32_t slot_count;
     int running;             /* number of the slot that runs */
@@ -68,22 +71,26 @@ struct molt_engine_port {
 
 /* ---- Installing ---- */
 
-/* In this order; a reboot in any of them starts again at the first, and hashing finds what is done already. */
+/* In this order; a reboot in any of them starts again at the first, and hashing finds what is done
+ * already. */
 enum molt_engine_state {
-    MOLT_STATE_HEAD,    /* read head and envelope */
-    MOLT_STATE_VERIFY,  /* signature, manifest, every refusal that needs no payload */
-    MOLT_STATE_PROBE,   /* first bytes of the image: right kind, right chip, before anything is erased */
+    MOLT_STATE_HEAD,   /* read head and envelope */
+    MOLT_STATE_VERIFY, /* signature, manifest, every refusal that needs no payload */
+    MOLT_STATE_PROBE, /* first bytes of the image: right kind, right chip, before anything is erased
+                       */
+    MOLT_STATE_PREVIEW, /* the release's list: paths, and room for the files */
     MOLT_STATE_HEAL,    /* otadata keeps a way back to what runs */
-    MOLT_STATE_PRUNE,   /* the release that belonged to the target slot goes, just before its first erase */
+    MOLT_STATE_PRUNE,   /* the release that belonged to the target slot goes, just before its first
+                           erase */
     MOLT_STATE_SCAN,    /* is this chunk there already? */
     MOLT_STATE_ERASE,
-    MOLT_STATE_WRITE,   /* fetch, decode, program */
-    MOLT_STATE_CHECK,   /* read the chunk back and hash it */
-    MOLT_STATE_IMAGE,   /* the whole slot: hash, bootable image for this chip */
-    MOLT_STATE_LIST,    /* the release's list */
-    MOLT_STATE_FILES,   /* the release's files */
-    MOLT_STATE_BIND,    /* release belongs to slot */
-    MOLT_STATE_SWITCH,  /* otadata: the target boots next, as a trial */
+    MOLT_STATE_WRITE,  /* fetch, decode, program */
+    MOLT_STATE_CHECK,  /* read the chunk back and hash it */
+    MOLT_STATE_IMAGE,  /* the whole slot: hash, bootable image for this chip */
+    MOLT_STATE_LIST,   /* the release's list */
+    MOLT_STATE_FILES,  /* the release's files */
+    MOLT_STATE_BIND,   /* release belongs to slot */
+    MOLT_STATE_SWITCH, /* otadata: the target boots next, as a trial */
     MOLT_STATE_DONE,
     MOLT_STATE_FAILED,
     MOLT_STATE_COUNT
@@ -93,15 +100,16 @@ enum molt_engine_state {
 enum molt_phase {
     MOLT_PHASE_NONE = 0,
     MOLT_PHASE_INSTALLING = 1,
-    MOLT_PHASE_SWITCHING = 2,    /* installed; the switch is being written, or nobody saw it boot yet */
-    MOLT_PHASE_TRIAL = 3,        /* the target started at least once */
+    MOLT_PHASE_SWITCHING =
+        2,                /* installed; the switch is being written, or nobody saw it boot yet */
+    MOLT_PHASE_TRIAL = 3, /* the target started at least once */
     MOLT_PHASE_CONFIRMING = 4,
     MOLT_PHASE_ROLLING_BACK = 5,
     MOLT_PHASE_CONFIRMED = 6,
-    MOLT_PHASE_FAILED = 7        /* outcome says why; the digest is among the failed ones */
+    MOLT_PHASE_FAILED = 7 /* outcome says why; the digest is among the failed ones */
 };
 
-#define MOLT_NO_CHUNK 0xFF
+#define MOLT_NO_CHUNK     0xFF
 #define MOLT_SWITCHES_MAX 3 /* switches without the target ever being seen to start */
 
 struct molt_update {
@@ -115,7 +123,8 @@ struct molt_update {
     uint8_t digest[MOLT_SHA256_SIZE]; /* of the bundle */
 };
 
-/* Caller-owned; zero-initialised is fine before start. Fields are the engine's own, to be read at will. */
+/* Caller-owned; zero-initialised is fine before start. Fields are the engine's own, to be read at
+ * will. */
 struct molt_engine {
     const struct molt_engine_port *port;
     uint8_t state; /* enum molt_engine_state */
@@ -125,10 +134,10 @@ struct molt_engine {
     const struct molt_app_slot *target;
     const struct molt_payload *app, *release;
 
-    uint32_t chunk;    /* under work, index into the manifest */
-    uint32_t at;       /* bytes done inside the state's work */
-    uint32_t filled;   /* bytes in the port's buffer */
-    uint32_t fetched;  /* encoded bytes of the chunk that came from the source */
+    uint32_t chunk;   /* under work, index into the manifest */
+    uint32_t at;      /* bytes done inside the state's work */
+    uint32_t filled;  /* bytes in the port's buffer */
+    uint32_t fetched; /* encoded bytes of the chunk that came from the source */
     uint32_t input_at, input_size;
     uint8_t input[512]; /* encoded bytes */
     bool stream_end, stream_raw;
@@ -136,11 +145,14 @@ struct molt_engine {
     struct molt_digest_state decoded; /* of the chunk as decoded */
     struct molt_digest_state read;    /* of the chunk as read back */
     struct molt_digest_state whole;   /* of the image as read back, chunks so far */
+    struct molt_digest_state before;  /* whole, before the chunk under work */
+    uint8_t
+        image_sha256[MOLT_SHA256_SIZE]; /* of the image in the target, as the boot hook finds it */
     struct molt_otadata_writer writer;
-    bool writing; /* otadata writer at work */
-    bool pruned, restaged;
-    uint32_t pack_at;  /* release: offset in the pack that the stream stands at */
-    uint32_t file;     /* release: file under work */
+    bool healing, writing; /* the update is stored; the otadata writer is at work */
+    bool pruned, file_open;
+    uint32_t pack_at; /* release: offset in the pack that the stream stands at */
+    uint32_t file;    /* release: file under work */
     char path[MOLT_PATH_MAX];
 
     /* For progress and reports. */
@@ -148,13 +160,14 @@ struct molt_engine {
     uint32_t chunks_kept, chunks_written;
 };
 
-/* Begins or resumes; nothing is read or written yet. MOLT_E_ARGUMENT when the port lacks something. */
+/* Begins or resumes; nothing is read or written yet. MOLT_E_ARGUMENT when the port lacks something.
+ */
 int molt_engine_start(struct molt_engine *engine, const struct molt_engine_port *port);
 
 /*
- * One step: at most one erase call, one program of 4 KB, one file written, or one store record. MOLT_OK: go on;
- * MOLT_AGAIN: the source has nothing now; MOLT_DONE: installed, restart the device; or an error, after which
- * only start may follow. Every refusal comes before the first erase.
+ * One step: at most one erase call, one program of 4 KB, one file written, or one store record.
+ * MOLT_OK: go on; MOLT_AGAIN: the source has nothing now; MOLT_DONE: installed, restart the device;
+ * or an error, after which only start may follow. Every refusal comes before the first erase.
  */
 int molt_engine_step(struct molt_engine *engine);
 
@@ -166,23 +179,25 @@ void molt_engine_progress(const struct molt_engine *engine, uint32_t *done, uint
 /* ---- The trial ---- */
 
 enum molt_trial_action {
-    MOLT_TRIAL_RUN = 0,      /* start the application of the running slot */
-    MOLT_TRIAL_RESTART = 1,  /* otadata was changed: restart now */
+    MOLT_TRIAL_RUN = 0,     /* start the application of the running slot */
+    MOLT_TRIAL_RESTART = 1, /* otadata was changed: restart now */
 };
 
 /*
- * At every start of the application, before its own code. Counts the entry, finishes what a power cut interrupted
- * (switch, confirm, rollback), notices a failed trial. Python's hook does the same over the same records.
+ * At every start of the application, before its own code. Counts the entry, finishes what a power
+ * cut interrupted (switch, confirm, rollback), notices a failed trial. Python's hook does the same
+ * over the same records.
  */
 int molt_trial_boot(const struct molt_engine_port *port, enum molt_trial_action *action);
 
 /*
- * The running image works. MOLT_E_NO_TRIAL when it is confirmed already, MOLT_E_BOOT_DISAGREES when otadata names
- * another slot (molt_trial_boot heals that).
+ * The running image works. MOLT_E_NO_TRIAL when it is confirmed already, MOLT_E_BOOT_DISAGREES when
+ * otadata names another slot (molt_trial_boot heals that).
  */
 int molt_trial_confirm(const struct molt_engine_port *port);
 
-/* Give the running image up: MOLT_OK = restart now. MOLT_E_NO_WAY_BACK. The bundle counts as failed. */
+/* Give the running image up: MOLT_OK = restart now. MOLT_E_NO_WAY_BACK. The bundle counts as
+ * failed. */
 int molt_trial_rollback(const struct molt_engine_port *port);
 
 /* ---- Records of the store (docs/spec/store.md) ---- */
@@ -201,7 +216,8 @@ int molt_floor_save(const struct molt_store *store, const struct molt_floor *flo
 #define MOLT_KEYS_MAX 4
 /* The number of keys. */
 int molt_keys_load(const struct molt_store *store, struct molt_trusted_key keys[MOLT_KEYS_MAX]);
-int molt_keys_save(const struct molt_store *store, const struct molt_trusted_key *keys, uint32_t count);
+int molt_keys_save(const struct molt_store *store, const struct molt_trusted_key *keys,
+                   uint32_t count);
 
 #define MOLT_FAILED_MAX 8
 /* 1 = it failed before, 0 = not. */
@@ -220,9 +236,10 @@ int molt_releases_load(const struct molt_store *store,
 int molt_releases_save(const struct molt_store *store, const struct molt_release_binding *bindings,
                        uint32_t count);
 
-#define MOLT_RELEASE_ROOT "/rel"
+#define MOLT_RELEASE_ROOT     "/rel"
 #define MOLT_RELEASE_DIR_SIZE 22 /* "/rel/" and 16 hex digits and NUL */
-void molt_release_directory(const uint8_t release[MOLT_SHA256_SIZE], char directory[MOLT_RELEASE_DIR_SIZE]);
+void molt_release_directory(const uint8_t release[MOLT_SHA256_SIZE],
+                            char directory[MOLT_RELEASE_DIR_SIZE]);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,534 @@
+/* The states, their successors, and the refusals. */
+#include <string.h>
+
+#include "core/bytes.h"
+#include "engine/internal.h"
+#include "molt/cose.h"
+#include "molt/espimage.h"
+
+/*
+ * Three successors each: when the work is done, when it fails, and after a reboot. A reboot always
+ * begins again at the head: whatever was written is found by its hash (the store names only the
+ * chunk in progress), so no other place has to be remembered. From SWITCH on molt_trial_boot
+ * decides by the phase that is stored.
+ */
+static const struct {
+    const char *name;
+    int (*work)(struct molt_engine *e);
+    uint8_t success, failure, reboot;
+} states[MOLT_STATE_COUNT] = {
+    [MOLT_STATE_HEAD] = {"head", molt_engine_head, MOLT_STATE_VERIFY, MOLT_STATE_FAILED,
+                         MOLT_STATE_HEAD},
+    [MOLT_STATE_VERIFY] = {"verify", molt_engine_verify, MOLT_STATE_PROBE, MOLT_STATE_FAILED,
+                           MOLT_STATE_HEAD},
+    [MOLT_STATE_PROBE] = {"probe", molt_engine_probe, MOLT_STATE_PREVIEW, MOLT_STATE_FAILED,
+                          MOLT_STATE_HEAD},
+    [MOLT_STATE_PREVIEW] = {"preview", molt_engine_preview, MOLT_STATE_HEAL, MOLT_STATE_FAILED,
+                            MOLT_STATE_HEAD},
+    [MOLT_STATE_HEAL] = {"heal", molt_engine_heal, MOLT_STATE_SCAN, MOLT_STATE_FAILED,
+                         MOLT_STATE_HEAD},
+    [MOLT_STATE_SCAN] = {"scan", molt_engine_scan, MOLT_STATE_IMAGE, MOLT_STATE_FAILED,
+                         MOLT_STATE_HEAD},
+    [MOLT_STATE_PRUNE] = {"prune", molt_engine_prune, MOLT_STATE_ERASE, MOLT_STATE_FAILED,
+                          MOLT_STATE_HEAD},
+    [MOLT_STATE_ERASE] = {"erase", molt_engine_erase, MOLT_STATE_WRITE, MOLT_STATE_FAILED,
+                          MOLT_STATE_HEAD},
+    [MOLT_STATE_WRITE] = {"write", molt_engine_write, MOLT_STATE_CHECK, MOLT_STATE_FAILED,
+                          MOLT_STATE_HEAD},
+    [MOLT_STATE_CHECK] = {"check", molt_engine_check, MOLT_STATE_SCAN, MOLT_STATE_FAILED,
+                          MOLT_STATE_HEAD},
+    [MOLT_STATE_IMAGE] = {"image", molt_engine_image, MOLT_STATE_LIST, MOLT_STATE_FAILED,
+                          MOLT_STATE_HEAD},
+    [MOLT_STATE_LIST] = {"list", molt_engine_list, MOLT_STATE_FILES, MOLT_STATE_FAILED,
+                         MOLT_STATE_HEAD},
+    [MOLT_STATE_FILES] = {"files", molt_engine_files, MOLT_STATE_BIND, MOLT_STATE_FAILED,
+                          MOLT_STATE_HEAD},
+    [MOLT_STATE_BIND] = {"bind", molt_engine_bind, MOLT_STATE_SWITCH, MOLT_STATE_FAILED,
+                         MOLT_STATE_HEAD},
+    [MOLT_STATE_SWITCH] = {"switch", molt_engine_switch, MOLT_STATE_DONE, MOLT_STATE_FAILED,
+                           MOLT_STATE_HEAD},
+    [MOLT_STATE_DONE] = {"done", 0, MOLT_STATE_DONE, MOLT_STATE_DONE, MOLT_STATE_HEAD},
+    [MOLT_STATE_FAILED] = {"failed", 0, MOLT_STATE_FAILED, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+};
+
+const char *molt_engine_state_name(enum molt_engine_state state)
+{
+    return (unsigned)state < MOLT_STATE_COUNT ? states[state].name : "unknown";
+}
+
+void molt_engine_enter(struct molt_engine *e, enum molt_engine_state state)
+{
+    e->state = (uint8_t)state;
+    e->at = 0;
+    e->filled = 0;
+}
+
+int molt_engine_start(struct molt_engine *engine, const struct molt_engine_port *port)
+{
+    memset(engine, 0, sizeof *engine);
+    if (!port->flash || !port->store || !port->source || !port->verifier || !port->digest ||
+        !port->buffer || !port->window || !port->device.board || !port->device.slots) {
+        return MOLT_E_ARGUMENT;
+    }
+    engine->port = port;
+    molt_engine_enter(engine, MOLT_STATE_HEAD);
+    return MOLT_OK;
+}
+
+int molt_engine_step(struct molt_engine *engine)
+{
+    uint8_t state = engine->state;
+    if (state == MOLT_STATE_DONE) {
+        return MOLT_DONE;
+    }
+    if (state == MOLT_STATE_FAILED) {
+        return engine->error;
+    }
+    int code = states[state].work(engine);
+    if (code == MOLT_OK || code == MOLT_AGAIN) {
+        return code;
+    }
+    if (code == MOLT_DONE) {
+        /* A state that chose its successor itself has entered it already. */
+        if (engine->state == state) {
+            molt_engine_enter(engine, (enum molt_engine_state)states[state].success);
+        }
+        return engine->state == MOLT_STATE_DONE ? MOLT_DONE : MOLT_OK;
+    }
+    engine->error = code;
+    engine->state = states[state].failure;
+    return code;
+}
+
+void molt_engine_progress(const struct molt_engine *engine, uint32_t *done, uint32_t *total)
+{
+    *done = 0;
+    *total = 0;
+    if (engine->state < MOLT_STATE_PROBE) {
+        return;
+    }
+    for (uint32_t i = 0; i < engine->manifest.payload_count; i++) {
+        *total += engine->manifest.payload[i].length;
+    }
+    if (!engine->app) {
+        return;
+    }
+    uint32_t size = 1u << engine->app->chunk_log2;
+    if (engine->state <= MOLT_STATE_CHECK) {
+        *done = (engine->chunk - engine->app->first_chunk) * size;
+        *done +=
+            engine->state >= MOLT_STATE_WRITE && engine->state < MOLT_STATE_CHECK ? engine->at : 0;
+    } else {
+        *done = engine->app->length;
+        if (engine->release) {
+            *done += engine->state > MOLT_STATE_FILES ? engine->release->length : engine->pack_at;
+        }
+    }
+    if (*done > *total) {
+        *done = *total;
+    }
+}
+
+/* ---- Head and envelope ---- */
+
+int molt_engine_head(struct molt_engine *e)
+{
+    const struct molt_source *source = e->port->source;
+    uint8_t *buffer = e->port->buffer;
+    struct molt_source_info info = {0};
+    int code;
+    if (e->filled == 0) {
+        code = source->ops->info ? source->ops->info(source->context, &info) : MOLT_OK;
+        if (code < 0) {
+            return code;
+        }
+    }
+    if (e->filled < MOLT_BUNDLE_HEAD) {
+        code = molt_source_fill(e, 0, buffer, &e->filled, MOLT_BUNDLE_HEAD);
+        if (code < 0) {
+            return code;
+        }
+    }
+    int size = molt_bundle_head(buffer, 0);
+    if (size < 0) {
+        return size;
+    }
+    code = molt_source_fill(e, 0, buffer, &e->filled, MOLT_BUNDLE_HEAD + (uint32_t)size);
+    return code < 0 ? code : (e->manifest.data_offset = e->filled, MOLT_DONE);
+}
+
+/* ---- Refusals ---- */
+
+static int check_signature(struct molt_engine *e)
+{
+    struct molt_trusted_key keys[MOLT_KEYS_MAX];
+    struct molt_cose cose;
+    uint32_t data_offset = e->manifest.data_offset;
+    const uint8_t *envelope = e->port->buffer + MOLT_BUNDLE_HEAD;
+    int count = molt_keys_load(e->port->store, keys);
+    if (count < 0) {
+        return count;
+    }
+    if (molt_cose_parse(&cose, envelope, data_offset - MOLT_BUNDLE_HEAD, MOLT_CONTENT_BUNDLE, 0) <
+        0) {
+        return MOLT_E_BUNDLE_MALFORMED;
+    }
+    int code = molt_cose_verify(&cose, keys, (size_t)count, MOLT_KEY_BUNDLES, e->port->verifier, 0);
+    if (code < 0) {
+        return code;
+    }
+    code = molt_manifest_parse(&e->manifest, cose.payload, (uint32_t)cose.payload_size, 0);
+    e->manifest.data_offset = data_offset;
+    return code;
+}
+
+/* Time only ever moves forward: the newest signed time bounds a clock that is unknown or was set
+ * back. */
+static int check_freshness(struct molt_engine *e)
+{
+    const struct molt_manifest *m = &e->manifest;
+    struct molt_floor floor;
+    int code = molt_floor_load(e->port->store, &floor);
+    if (code < 0) {
+        return code;
+    }
+    uint64_t now = e->port->now > floor.newest_time ? e->port->now : floor.newest_time;
+    if (m->expires != 0 && now > m->expires) {
+        return MOLT_E_EXPIRED;
+    }
+    if (m->sequence < floor.sequence && !m->allow_downgrade) {
+        return MOLT_E_DOWNGRADE;
+    }
+    if (m->issued > floor.newest_time) {
+        floor.newest_time = m->issued;
+        return molt_floor_save(e->port->store, &floor);
+    }
+    return MOLT_OK;
+}
+
+static int check_device(const struct molt_engine *e)
+{
+    const struct molt_manifest *m = &e->manifest;
+    const struct molt_device *d = &e->port->device;
+    if (m->chip_id != d->chip_id) {
+        return MOLT_E_CHIP;
+    }
+    if (m->board[0]) {
+        uint32_t i = 0;
+        while (m->board[i] && m->board[i] == d->board[i]) {
+            i++;
+        }
+        if (m->board[i] != d->board[i]) {
+            return MOLT_E_BOARD;
+        }
+    }
+    if (m->min_bootloader && d->bootloader && d->bootloader < m->min_bootloader) {
+        return MOLT_E_BOOTLOADER_OLD;
+    }
+    /* Files with native code must suit the firmware that comes with them. */
+    if (e->release && e->release->mpy_abi && m->mpy_abi && e->release->mpy_abi != m->mpy_abi) {
+        return MOLT_E_MPY_ABI;
+    }
+    return MOLT_OK;
+}
+
+/* The running image must be confirmed: otherwise there would be nothing sure to return to. */
+static int check_running(const struct molt_engine *e, const struct molt_update *update)
+{
+    const struct molt_device *d = &e->port->device;
+    const struct molt_app_slot *running = molt_slot_by_number(d, d->running);
+    struct molt_otadata otadata;
+    if (!running) {
+        return MOLT_E_NOT_A_SLOT;
+    }
+    if (!d->otadata_offset) {
+        return MOLT_E_OTADATA_NONE;
+    }
+    bool unfinished = update->phase == MOLT_PHASE_SWITCHING || update->phase == MOLT_PHASE_TRIAL ||
+                      update->phase == MOLT_PHASE_CONFIRMING ||
+                      update->phase == MOLT_PHASE_ROLLING_BACK;
+    if (unfinished && update->target_offset == running->offset) {
+        return MOLT_E_UNCONFIRMED;
+    }
+    int code = molt_otadata_read(&otadata, e->port->flash, d->otadata_offset);
+    if (code < 0) {
+        return code;
+    }
+    struct molt_otadata_situation situation;
+    struct molt_otadata_choice choice;
+    molt_situation_of(d, MOLT_OTADATA_NO_SLOT, false, &situation);
+    molt_otadata_choose(&otadata, &situation.facts, &choice);
+    if (choice.record >= 0 && choice.slot == d->running) {
+        uint32_t state = otadata.record[choice.record].state;
+        if (state == MOLT_OTA_NEW || state == MOLT_OTA_PENDING_VERIFY) {
+            return MOLT_E_UNCONFIRMED;
+        }
+    }
+    return MOLT_OK;
+}
+
+/* The next slot behind the running one, as ESP-IDF counts; under factory the one that no record
+ * prefers. */
+static const struct molt_app_slot *choose_target(const struct molt_engine *e,
+                                                 const struct molt_update *update)
+{
+    const struct molt_device *d = &e->port->device;
+    const struct molt_app_slot *best = 0, *again = molt_slot_by_offset(d, update->target_offset);
+    if (update->phase == MOLT_PHASE_INSTALLING && again && again->number != d->running &&
+        memcmp(update->digest, e->manifest.digest, MOLT_SHA256_SIZE) == 0) {
+        return again;
+    }
+    for (uint32_t i = 0; i < d->slot_count; i++) {
+        const struct molt_app_slot *slot = &d->slots[i];
+        if (slot->number < 0 || slot->number == d->running) {
+            continue;
+        }
+        bool behind = slot->number > d->running, best_behind = best && best->number > d->running;
+        if (!best || (behind && !best_behind) ||
+            (behind == best_behind && slot->number < best->number)) {
+            best = slot;
+        }
+    }
+    return best;
+}
+
+static int check_target(struct molt_engine *e)
+{
+    uint32_t needed = (e->app->length + SECTOR - 1) / SECTOR * SECTOR;
+    if (!e->target) {
+        return MOLT_E_NO_SECOND_SLOT;
+    }
+    if (e->manifest.slot_size > e->target->size || needed > e->target->size ||
+        needed < e->app->length) {
+        return MOLT_E_SLOT_TOO_SMALL;
+    }
+    return e->release && !e->port->files ? MOLT_E_UNSUPPORTED : MOLT_OK;
+}
+
+/* Takes over the record of an interrupted run of the same bundle, or begins a new one. */
+static void begin_record(struct molt_engine *e, const struct molt_update *before)
+{
+    const struct molt_app_slot *running =
+        molt_slot_by_number(&e->port->device, e->port->device.running);
+    bool same = before->phase == MOLT_PHASE_INSTALLING &&
+                before->target_offset == e->target->offset &&
+                memcmp(before->digest, e->manifest.digest, MOLT_SHA256_SIZE) == 0;
+    memset(&e->update, 0, sizeof e->update);
+    e->update.phase = MOLT_PHASE_INSTALLING;
+    e->update.chunk = same ? before->chunk : MOLT_NO_CHUNK;
+    e->update.from_offset = running->offset;
+    e->update.target_offset = e->target->offset;
+    e->update.sequence = e->manifest.sequence;
+    memcpy(e->update.digest, e->manifest.digest, MOLT_SHA256_SIZE);
+}
+
+int molt_engine_verify(struct molt_engine *e)
+{
+    struct molt_update before;
+    int code = check_signature(e);
+    if (code < 0) {
+        return code;
+    }
+    if (e->port->expect && memcmp(e->port->expect, e->manifest.digest, MOLT_SHA256_SIZE) != 0) {
+        return MOLT_E_SOURCE_CHANGED;
+    }
+    e->app = molt_manifest_payload(&e->manifest, MOLT_ROLE_APP);
+    e->release = molt_manifest_payload(&e->manifest, MOLT_ROLE_RELEASE);
+    if (!e->app || e->app->has_base || e->manifest.payload_count != (e->release ? 2 : 1)) {
+        return MOLT_E_UNSUPPORTED;
+    }
+    for (uint32_t i = 0; i < e->manifest.chunk_count; i++) {
+        if (e->manifest.chunk[i].codec > MOLT_CODEC_DEFLATE) {
+            return MOLT_E_UNSUPPORTED;
+        }
+    }
+    code = check_device(e);
+    if (code < 0) {
+        return code;
+    }
+    code = molt_update_load(e->port->store, &before);
+    if (code < 0) {
+        return code;
+    }
+    code = check_running(e, &before);
+    if (code < 0) {
+        return code;
+    }
+    if (before.phase == MOLT_PHASE_CONFIRMED &&
+        memcmp(before.digest, e->manifest.digest, MOLT_SHA256_SIZE) == 0 &&
+        molt_slot_by_number(&e->port->device, e->port->device.running)->offset ==
+            before.target_offset) {
+        return MOLT_E_INSTALLED;
+    }
+    code = molt_failed_has(e->port->store, e->manifest.digest);
+    if (code < 0 || (code > 0 && !e->port->retry_failed)) {
+        return code < 0 ? code : MOLT_E_FAILED_BEFORE;
+    }
+    e->target = choose_target(e, &before);
+    code = check_target(e);
+    if (code < 0) {
+        return code;
+    }
+    begin_record(e, &before);
+    code = check_freshness(e);
+    return code < 0 ? code : MOLT_DONE;
+}
+
+/* Rule 11: the chip's revision is unknown, so what the running image needs is what is known to be
+ * there. */
+static void revision_rules(const struct molt_engine *e, struct molt_image_rules *rules)
+{
+    uint8_t bytes[MOLT_IMAGE_HEADER_SIZE];
+    struct molt_image_header header;
+    const struct molt_app_slot *running =
+        molt_slot_by_number(&e->port->device, e->port->device.running);
+    rules->chip_id = e->port->device.chip_id;
+    rules->max_min_rev = 0xFF;
+    rules->max_min_rev_full = 0xFFFF;
+    rules->slot_offset = e->target->offset;
+    if (molt_flash_read(e->port->flash, running->offset, bytes, sizeof bytes) == MOLT_OK &&
+        molt_image_parse_header(&header, bytes, 0) == MOLT_OK) {
+        rules->max_min_rev = header.min_rev;
+        rules->max_min_rev_full = header.min_rev_full;
+    }
+}
+
+/* Head of the image: header and first segment's address tell an app from a merged firmware. */
+int molt_engine_probe(struct molt_engine *e)
+{
+    enum { HEAD = MOLT_IMAGE_HEADER_SIZE + 8 };
+    const uint8_t *bytes;
+    uint32_t n;
+    struct molt_image_header header;
+    struct molt_image_rules rules;
+    if (e->at == 0) {
+        molt_stream_open(e, e->app->first_chunk);
+        int code = molt_stream_expect(e, e->app->first_chunk);
+        if (code < 0) {
+            return code;
+        }
+        e->at = 1;
+    }
+    while (e->filled < HEAD) {
+        int code = molt_stream_peek(e, &bytes, &n);
+        if (code != MOLT_OK) {
+            return code == MOLT_DONE ? MOLT_E_IMAGE_TRUNCATED : code;
+        }
+        n = n < HEAD - e->filled ? n : HEAD - e->filled;
+        memcpy(e->port->buffer + e->filled, bytes, n);
+        e->filled += n;
+        molt_stream_take(e, n);
+    }
+    int code = molt_image_parse_header(&header, e->port->buffer, 0);
+    if (code < 0) {
+        return code;
+    }
+    const struct molt_chip *chip = molt_chip_by_id(e->port->device.chip_id);
+    if (header.chip_id != e->port->device.chip_id || !chip) {
+        return MOLT_E_IMAGE_CHIP;
+    }
+    uint32_t address = molt_get_le32(e->port->buffer + MOLT_IMAGE_HEADER_SIZE);
+    if (address >= chip->reserved_low && address < chip->reserved_high) {
+        return MOLT_E_IMAGE_MERGED;
+    }
+    revision_rules(e, &rules);
+    if (header.min_rev > rules.max_min_rev || header.min_rev_full > rules.max_min_rev_full) {
+        return MOLT_E_IMAGE_REVISION;
+    }
+    return MOLT_DONE;
+}
+
+/* ---- otadata ---- */
+
+/* One operation of a plan that `writing` says is under way. MOLT_DONE when it is finished. */
+static int write_on(struct molt_engine *e)
+{
+    int code = molt_otadata_writer_step(&e->writer, e->port->flash);
+    if (code == MOLT_DONE) {
+        e->writing = false;
+        code = molt_flash_sync(e->port->flash);
+        return code < 0 ? code : MOLT_DONE;
+    }
+    return code;
+}
+
+static int plan(struct molt_engine *e, int (*make)(const struct molt_otadata *now,
+                                                   const struct molt_otadata_situation *situation,
+                                                   struct molt_otadata_plan *plan))
+{
+    struct molt_otadata now;
+    struct molt_otadata_situation situation;
+    struct molt_otadata_plan steps;
+    const struct molt_engine_port *port = e->port;
+    int code = molt_otadata_read(&now, port->flash, port->device.otadata_offset);
+    if (code < 0) {
+        return code;
+    }
+    molt_situation_of(&port->device, e->target->number, false, &situation);
+    code = make(&now, &situation, &steps);
+    if (code < 0) {
+        return code;
+    }
+    molt_otadata_writer_start(&e->writer, &steps, port->device.otadata_offset);
+    e->writing = true;
+    return MOLT_OK;
+}
+
+int molt_engine_heal(struct molt_engine *e)
+{
+    if (!e->healing) { /* everything is checked: from here on things are written */
+        e->healing = true;
+        return molt_update_save(e->port->store, &e->update);
+    }
+    if (!e->writing) {
+        e->chunk = e->app->first_chunk;
+        e->port->digest->start(&e->whole);
+        return plan(e, molt_otadata_plan_heal);
+    }
+    return write_on(e);
+}
+
+int molt_engine_switch(struct molt_engine *e)
+{
+    if (e->writing) {
+        return write_on(e);
+    }
+    if (e->update.phase != MOLT_PHASE_SWITCHING) {
+        e->update.phase = MOLT_PHASE_SWITCHING;
+        e->update.chunk = MOLT_NO_CHUNK;
+        e->update.switches = 1;
+        e->update.boots = 0;
+        return molt_update_save(e->port->store, &e->update);
+    }
+    return plan(e, molt_otadata_plan_switch);
+}
+
+/* ---- The whole slot ---- */
+
+int molt_engine_image(struct molt_engine *e)
+{
+    uint8_t digest[MOLT_SHA256_SIZE];
+    struct molt_image image;
+    struct molt_image_rules rules;
+    const struct molt_engine_port *port = e->port;
+    port->digest->finish(&e->whole, digest);
+    if (memcmp(digest, e->app->sha256, MOLT_SHA256_SIZE) != 0) {
+        return MOLT_E_VERIFY; /* every chunk was right: the index and the whole contradict each
+                                 other */
+    }
+    int code = molt_image_read(&image, port->flash, e->target->offset, e->app->length, port->buffer,
+                               MOLT_ENGINE_BUFFER, 0);
+    if (code < 0) {
+        return code;
+    }
+    revision_rules(e, &rules);
+    code = molt_image_check(&image, &rules, 0);
+    if (code < 0) {
+        return code;
+    }
+    memcpy(e->image_sha256, image.sha256, MOLT_SHA256_SIZE);
+    if (!e->release) {
+        molt_engine_enter(e, MOLT_STATE_BIND);
+    }
+    return MOLT_DONE;
+}

@@ -1,0 +1,166 @@
+/* Chunk by chunk: there already? else erase, decode and program, read back. */
+#include <string.h>
+
+#include "engine/internal.h"
+
+static uint32_t chunk_size(const struct molt_engine *e)
+{
+    return molt_chunk_size(e->app, e->chunk - e->app->first_chunk);
+}
+
+static uint32_t chunk_start(const struct molt_engine *e)
+{
+    return e->target->offset + ((e->chunk - e->app->first_chunk) << e->app->chunk_log2);
+}
+
+/* Reads the next piece of the chunk under work back into both digests. MOLT_DONE at its end. */
+static int read_piece(struct molt_engine *e)
+{
+    const struct molt_engine_port *port = e->port;
+    uint32_t n = chunk_size(e) - e->at;
+    n = n < MOLT_ENGINE_BUFFER ? n : MOLT_ENGINE_BUFFER;
+    int code = molt_flash_read(port->flash, chunk_start(e) + e->at, port->buffer, n);
+    if (code < 0) {
+        return code;
+    }
+    if (e->at == 0) {
+        port->digest->start(&e->read);
+        e->before = e->whole;
+    }
+    port->digest->update(&e->read, port->buffer, n);
+    port->digest->update(&e->whole, port->buffer, n);
+    e->at += n;
+    return e->at == chunk_size(e) ? MOLT_DONE : MOLT_OK;
+}
+
+static bool digest_is(const struct molt_engine *e, struct molt_digest_state *state)
+{
+    uint8_t digest[MOLT_SHA256_SIZE];
+    e->port->digest->finish(state, digest);
+    return memcmp(digest, e->manifest.chunk[e->chunk].sha256, MOLT_SHA256_SIZE) == 0;
+}
+
+static int rewrite(struct molt_engine *e)
+{
+    molt_engine_enter(e, e->pruned ? MOLT_STATE_ERASE : MOLT_STATE_PRUNE);
+    return MOLT_DONE;
+}
+
+int molt_engine_scan(struct molt_engine *e)
+{
+    if (e->chunk == e->app->first_chunk + e->app->chunk_count) {
+        return MOLT_DONE;
+    }
+    if (e->chunk == e->update.chunk) {
+        return rewrite(e); /* torn cells may read right once: the hash proves nothing here */
+    }
+    int code = read_piece(e);
+    if (code != MOLT_DONE) {
+        return code;
+    }
+    if (digest_is(e, &e->read)) {
+        e->chunks_kept++;
+        e->chunk++;
+        e->at = 0;
+        return MOLT_OK;
+    }
+    e->whole = e->before;
+    return rewrite(e);
+}
+
+int molt_engine_erase(struct molt_engine *e)
+{
+    uint32_t size = (chunk_size(e) + SECTOR - 1) / SECTOR * SECTOR;
+    if (e->update.chunk != e->chunk) {
+        e->update.chunk = (uint8_t)e->chunk;
+        return molt_update_save(e->port->store, &e->update);
+    }
+    if (e->at == 0) {
+        /* Asked for first, so that the network works while the flash is busy. */
+        molt_stream_open(e, e->chunk);
+        int code = molt_stream_expect(e, e->chunk);
+        if (code < 0) {
+            return code;
+        }
+    }
+    uint32_t n = size - e->at < 0x10000u ? size - e->at : 0x10000u;
+    int code = molt_flash_erase(e->port->flash, chunk_start(e) + e->at, n);
+    if (code < 0) {
+        return code;
+    }
+    e->at += n;
+    if (e->at < size) {
+        return MOLT_OK;
+    }
+    e->port->digest->start(&e->decoded);
+    return MOLT_DONE;
+}
+
+/* Fills the buffer up to `want`. MOLT_OK when it is full. */
+static int fill(struct molt_engine *e, uint32_t want)
+{
+    const uint8_t *bytes;
+    uint32_t n;
+    while (e->filled < want) {
+        int code = molt_stream_peek(e, &bytes, &n);
+        if (code != MOLT_OK) {
+            return code == MOLT_DONE ? MOLT_E_CHUNK_DECODE : code; /* ends before its size */
+        }
+        n = n < want - e->filled ? n : want - e->filled;
+        memcpy(e->port->buffer + e->filled, bytes, n);
+        e->filled += n;
+        molt_stream_take(e, n);
+    }
+    return MOLT_OK;
+}
+
+static int finish_chunk(struct molt_engine *e)
+{
+    const uint8_t *bytes;
+    uint32_t n;
+    int code = molt_stream_peek(e, &bytes, &n);
+    if (code != MOLT_DONE) {
+        return code == MOLT_OK ? MOLT_E_CHUNK_DECODE : code; /* goes on behind its size */
+    }
+    return digest_is(e, &e->decoded) ? MOLT_DONE : MOLT_E_CHUNK_HASH;
+}
+
+int molt_engine_write(struct molt_engine *e)
+{
+    const struct molt_engine_port *port = e->port;
+    uint32_t left = chunk_size(e) - e->at;
+    if (left == 0) {
+        return finish_chunk(e);
+    }
+    uint32_t n = left < MOLT_ENGINE_BUFFER ? left : MOLT_ENGINE_BUFFER;
+    int code = fill(e, n);
+    if (code != MOLT_OK) {
+        return code;
+    }
+    port->digest->update(&e->decoded, port->buffer, n);
+    uint32_t align = port->flash->program_align ? port->flash->program_align : 1;
+    uint32_t padded = (n + align - 1) / align * align;
+    memset(port->buffer + n, 0xFF, padded - n);
+    code = molt_flash_program(port->flash, chunk_start(e) + e->at, port->buffer, padded);
+    if (code < 0) {
+        return code;
+    }
+    e->at += n;
+    e->filled = 0;
+    e->bytes_written += n;
+    return MOLT_OK;
+}
+
+int molt_engine_check(struct molt_engine *e)
+{
+    int code = read_piece(e);
+    if (code != MOLT_DONE) {
+        return code;
+    }
+    if (!digest_is(e, &e->read)) {
+        return MOLT_E_VERIFY;
+    }
+    e->chunks_written++;
+    e->chunk++;
+    return MOLT_DONE;
+}

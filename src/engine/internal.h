@@ -1,0 +1,55 @@
+/* Shared by the files of the engine only. */
+#ifndef MOLT_ENGINE_INTERNAL_H
+#define MOLT_ENGINE_INTERNAL_H
+
+#include "molt/engine.h"
+
+#define SECTOR 4096u
+
+/* A work function: MOLT_OK = call again, MOLT_DONE = the state succeeded, MOLT_AGAIN, or an error.
+ */
+int molt_engine_head(struct molt_engine *e);
+int molt_engine_verify(struct molt_engine *e);
+int molt_engine_probe(struct molt_engine *e);
+int molt_engine_preview(struct molt_engine *e);
+int molt_engine_heal(struct molt_engine *e);
+int molt_engine_prune(struct molt_engine *e);
+int molt_engine_scan(struct molt_engine *e);
+int molt_engine_erase(struct molt_engine *e);
+int molt_engine_write(struct molt_engine *e);
+int molt_engine_check(struct molt_engine *e);
+int molt_engine_image(struct molt_engine *e);
+int molt_engine_list(struct molt_engine *e);
+int molt_engine_files(struct molt_engine *e);
+int molt_engine_bind(struct molt_engine *e);
+int molt_engine_switch(struct molt_engine *e);
+
+/* Enters a state: its counters start at zero. */
+void molt_engine_enter(struct molt_engine *e, enum molt_engine_state state);
+
+/* Chunk stream: decoded bytes of one chunk. */
+void molt_stream_open(struct molt_engine *e, uint32_t chunk);
+/* MOLT_OK: *n > 0 bytes at *bytes; MOLT_DONE: the chunk ended as it should; MOLT_AGAIN; an error.
+ */
+int molt_stream_peek(struct molt_engine *e, const uint8_t **bytes, uint32_t *n);
+void molt_stream_take(struct molt_engine *e, uint32_t n);
+/* Tells the source what comes next. */
+int molt_stream_expect(struct molt_engine *e, uint32_t chunk);
+
+/* Reads exactly n bytes of the bundle: MOLT_OK, MOLT_AGAIN (call again: *have counts on), an error.
+ */
+int molt_source_fill(struct molt_engine *e, uint32_t offset, uint8_t *buffer, uint32_t *have,
+                     uint32_t n);
+
+/* Slots of the device. NULL when there is none. */
+const struct molt_app_slot *molt_slot_by_number(const struct molt_device *device, int number);
+const struct molt_app_slot *molt_slot_by_offset(const struct molt_device *device, uint32_t offset);
+
+void molt_situation_of(const struct molt_device *device, int target, bool trial,
+                       struct molt_otadata_situation *situation);
+
+/* Writes a whole otadata plan, blocking. MOLT_OK. */
+int molt_otadata_write_all(const struct molt_engine_port *port,
+                           const struct molt_otadata_plan *plan);
+
+#endif

@@ -1,0 +1,475 @@
+/* Release files: a new directory, file by file; the old one goes only with its slot. */
+#include <string.h>
+
+#include "engine/internal.h"
+
+static const struct molt_files *files_of(const struct molt_engine *e)
+{
+    return e->port->files;
+}
+
+static uint32_t length_of(const char *text)
+{
+    uint32_t n = 0;
+    while (text[n]) {
+        n++;
+    }
+    return n;
+}
+
+/* ---- Removing what belongs to no slot any more ---- */
+
+static bool is_bound(const struct molt_release_binding *bindings, int count, const char *name)
+{
+    char directory[MOLT_RELEASE_DIR_SIZE];
+    for (int i = 0; i < count; i++) {
+        molt_release_directory(bindings[i].release, directory);
+        if (memcmp(directory + 5, name, MOLT_RELEASE_DIR_SIZE - 5) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The target slot loses its release, before its first erase. */
+static int unbind_target(struct molt_engine *e)
+{
+    struct molt_release_binding bindings[MOLT_RELEASES_MAX];
+    int count = molt_releases_load(e->port->store, bindings);
+    int kept = 0;
+    for (int i = 0; i < count; i++) {
+        if (bindings[i].slot_offset != e->target->offset) {
+            bindings[kept++] = bindings[i];
+        }
+    }
+    return count < 0 || kept == count
+               ? (count < 0 ? count : MOLT_OK)
+               : molt_releases_save(e->port->store, bindings, (uint32_t)kept);
+}
+
+/* Finds the next directory below /rel, from entry *index on, that no slot but the target and not
+   this update needs; its path goes to e->path. 1 = found. */
+static int find_orphan(struct molt_engine *e, uint32_t *index)
+{
+    struct molt_release_binding bindings[MOLT_RELEASES_MAX];
+    char own[MOLT_RELEASE_DIR_SIZE] = "";
+    const struct molt_files *files = files_of(e);
+    int count = molt_releases_load(e->port->store, bindings);
+    if (count < 0) {
+        return count;
+    }
+    for (int i = 0; i < count; i++) {
+        if (bindings[i].slot_offset == e->target->offset) {
+            bindings[i] = bindings[--count];
+            i--;
+        }
+    }
+    if (e->release) {
+        molt_release_directory(e->release->sha256, own);
+    }
+    for (;;) {
+        char *name = e->path + 5;
+        memcpy(e->path, MOLT_RELEASE_ROOT "/", 6);
+        int code = files->ops->list(files->context, MOLT_RELEASE_ROOT, (*index)++, name,
+                                    (uint32_t)sizeof e->path - 5);
+        if (code <= 0) {
+            return code == MOLT_E_NOT_FOUND ? 0 : code;
+        }
+        bool ours = length_of(name) == 16;
+        if (ours && memcmp(own + 5, name, 17) != 0 && !is_bound(bindings, count, name)) {
+            return 1;
+        }
+    }
+}
+
+#define DEPTH_MAX 8
+
+/* Adds the sizes of all files below e->path, which is the same again afterwards. */
+static int tree_size(struct molt_engine *e, uint32_t *bytes)
+{
+    const struct molt_files *files = files_of(e);
+    uint16_t entry[DEPTH_MAX] = {0}, end[DEPTH_MAX];
+    uint32_t depth = 0, size;
+    end[0] = (uint16_t)length_of(e->path);
+    for (;;) {
+        uint32_t n = end[depth];
+        e->path[n] = 0;
+        int code = files->ops->list(files->context, e->path, entry[depth]++, e->path + n + 1,
+                                    (uint32_t)sizeof e->path - n - 1);
+        if (code < 0) {
+            return code;
+        }
+        if (code == 0) {
+            if (depth-- == 0) {
+                return MOLT_OK;
+            }
+            continue;
+        }
+        e->path[n] = '/';
+        int kind = files->ops->stat(files->context, e->path, &size);
+        if (kind < 0) {
+            return kind;
+        }
+        if (kind == MOLT_FILE) {
+            *bytes += size;
+        } else if (depth + 1 < DEPTH_MAX && length_of(e->path) + 2 < sizeof e->path) {
+            end[++depth] = (uint16_t)length_of(e->path);
+            entry[depth] = 0;
+        }
+    }
+}
+
+/* Removes one file or empty directory below e->path; the path shortens as directories empty. */
+static int remove_one(struct molt_engine *e)
+{
+    const struct molt_files *files = files_of(e);
+    uint32_t n = length_of(e->path), size;
+    for (;;) {
+        int code = files->ops->list(files->context, e->path, 0, e->path + n + 1,
+                                    (uint32_t)sizeof e->path - n - 1);
+        if (code < 0) {
+            return code;
+        }
+        if (code == 0) {
+            return files->ops->remove(files->context, e->path);
+        }
+        e->path[n] = '/';
+        int kind = files->ops->stat(files->context, e->path, &size);
+        if (kind < 0) {
+            return kind;
+        }
+        if (kind == MOLT_FILE) {
+            code = files->ops->remove(files->context, e->path);
+            e->path[n] = 0;
+            return code;
+        }
+        n = length_of(e->path);
+        if (n + 2 >= sizeof e->path) {
+            return MOLT_E_RELEASE;
+        }
+    }
+}
+
+int molt_engine_prune(struct molt_engine *e)
+{
+    if (e->at == 0) {
+        int code = unbind_target(e);
+        e->at = 1;
+        if (code < 0 || files_of(e)) {
+            return code;
+        }
+    }
+    uint32_t index = 0;
+    int code = files_of(e) ? find_orphan(e, &index) : 0;
+    if (code > 0) {
+        return remove_one(e);
+    }
+    e->pruned = code == 0;
+    return code < 0 ? code : MOLT_DONE;
+}
+
+/* ---- Staging ---- */
+
+/* The number of files; every path is checked before the first is written. */
+static int walk(const struct molt_engine *e, uint32_t wanted, struct molt_release_file *file)
+{
+    struct molt_release_reader reader;
+    int code =
+        molt_release_start(&reader, e->port->buffer, e->release->list_size, e->release->length);
+    for (uint32_t i = 0; code == MOLT_OK; i++) {
+        code = molt_release_next(&reader, file);
+        if (code == MOLT_OK && i == wanted) {
+            return MOLT_OK;
+        }
+    }
+    return code;
+}
+
+/* Fetches the list into the buffer and checks it, every path before anything is created. */
+int molt_engine_list(struct molt_engine *e)
+{
+    const uint8_t *bytes;
+    uint8_t digest[MOLT_SHA256_SIZE];
+    uint32_t n;
+    struct molt_release_file file;
+    if (e->at == 0) {
+        molt_stream_open(e, e->release->first_chunk);
+        int code = molt_stream_expect(e, e->release->first_chunk);
+        if (code < 0) {
+            return code;
+        }
+        e->at = 1;
+    }
+    while (e->filled < e->release->list_size) {
+        int code = molt_stream_peek(e, &bytes, &n);
+        if (code != MOLT_OK) {
+            return code == MOLT_DONE ? MOLT_E_CHUNK_DECODE : code;
+        }
+        n = n < e->release->list_size - e->filled ? n : e->release->list_size - e->filled;
+        memcpy(e->port->buffer + e->filled, bytes, n);
+        e->filled += n;
+        molt_stream_take(e, n);
+    }
+    struct molt_digest_state state;
+    e->port->digest->start(&state);
+    e->port->digest->update(&state, e->port->buffer, e->release->list_size);
+    e->port->digest->finish(&state, digest);
+    if (memcmp(digest, e->release->list_sha256, MOLT_SHA256_SIZE) != 0) {
+        return MOLT_E_CHUNK_HASH;
+    }
+    int code = walk(e, 0xFFFFFFFFu, &file);
+    if (code != MOLT_DONE) {
+        return code < 0 ? code : MOLT_E_RELEASE;
+    }
+    e->pack_at = e->release->list_size;
+    e->file = 0;
+    e->file_open = false;
+    return MOLT_DONE;
+}
+
+/* e->path = directory of the release + "/" + relative path. */
+static int make_path(struct molt_engine *e, const char *relative)
+{
+    uint32_t n = length_of(relative);
+    if (MOLT_RELEASE_DIR_SIZE + n + 1 > sizeof e->path) {
+        return MOLT_E_RELEASE;
+    }
+    molt_release_directory(e->release->sha256, e->path);
+    e->path[MOLT_RELEASE_DIR_SIZE - 1] = '/';
+    memcpy(e->path + MOLT_RELEASE_DIR_SIZE, relative, n + 1);
+    return MOLT_OK;
+}
+
+/* Every directory above e->path. */
+static int make_directories(struct molt_engine *e)
+{
+    for (uint32_t i = 1; e->path[i]; i++) {
+        if (e->path[i] == '/') {
+            e->path[i] = 0;
+            int code = files_of(e)->ops->mkdir(files_of(e)->context, e->path);
+            e->path[i] = '/';
+            if (code < 0) {
+                return code;
+            }
+        }
+    }
+    return MOLT_OK;
+}
+
+/* 1 = the file is there with this content, 0 = not. The window may hold decoded bytes, so a small
+ * buffer. */
+static int is_there(struct molt_engine *e, const struct molt_release_file *file)
+{
+    uint8_t piece[256], digest[MOLT_SHA256_SIZE];
+    const struct molt_files *files = files_of(e);
+    uint32_t size = 0;
+    int kind = files->ops->stat(files->context, e->path, &size);
+    if (kind != MOLT_FILE || size != file->length) {
+        return kind == MOLT_E_NOT_FOUND || kind >= 0 ? 0 : kind;
+    }
+    e->port->digest->start(&e->read);
+    for (uint32_t at = 0; at < size;) {
+        uint32_t n = size - at < sizeof piece ? size - at : (uint32_t)sizeof piece;
+        int got = files->ops->read(files->context, e->path, at, piece, n);
+        if (got != (int)n) {
+            return got < 0 ? got : 0;
+        }
+        e->port->digest->update(&e->read, piece, n);
+        at += n;
+    }
+    e->port->digest->finish(&e->read, digest);
+    return memcmp(digest, file->sha256, MOLT_SHA256_SIZE) == 0;
+}
+
+/* Room for what is not there yet: in whole blocks, and a directory's two. */
+static int check_space(struct molt_engine *e)
+{
+    const struct molt_files *files = files_of(e);
+    struct molt_release_file file;
+    uint32_t needed = 2 * SECTOR, free_bytes, index = 0;
+    int code;
+    for (uint32_t i = 0; (code = walk(e, i, &file)) == MOLT_OK; i++) {
+        if (file.policy != MOLT_KEEP_REPLACE) {
+            return MOLT_E_UNSUPPORTED;
+        }
+        code = make_path(e, file.path);
+        if (code < 0) {
+            return code;
+        }
+        code = is_there(e, &file);
+        if (code < 0) {
+            return code;
+        }
+        needed += code ? 0 : (file.length + SECTOR - 1) / SECTOR * SECTOR;
+    }
+    if (code < 0) {
+        return code;
+    }
+    code = files->ops->space(files->context, &free_bytes);
+    /* What the target's old release occupies will be free by then. */
+    while (code >= 0 && (code = find_orphan(e, &index)) > 0) {
+        code = tree_size(e, &free_bytes);
+    }
+    if (code < 0) {
+        return code;
+    }
+    return needed > free_bytes ? MOLT_E_NO_SPACE : MOLT_DONE;
+}
+
+int molt_engine_preview(struct molt_engine *e)
+{
+    if (!e->release) {
+        return MOLT_DONE;
+    }
+    int code = molt_engine_list(e);
+    return code == MOLT_DONE ? check_space(e) : code;
+}
+
+/* Brings the stream to the pack's offset `to`: on in this chunk, or into the one that holds it.
+ * MOLT_OK, AGAIN. */
+static int seek(struct molt_engine *e, uint32_t to)
+{
+    const struct molt_payload *pack = e->release;
+    uint32_t index = to >> pack->chunk_log2, chunk = pack->first_chunk + index;
+    if (e->chunk != chunk || e->pack_at > to) {
+        molt_stream_open(e, chunk);
+        e->pack_at = index << pack->chunk_log2;
+        int code = molt_stream_expect(e, chunk);
+        if (code < 0) {
+            return code;
+        }
+    }
+    while (e->pack_at < to) {
+        const uint8_t *bytes;
+        uint32_t n;
+        int code = molt_stream_peek(e, &bytes, &n);
+        if (code != MOLT_OK) {
+            return code == MOLT_DONE ? MOLT_E_CHUNK_DECODE : code;
+        }
+        n = n < to - e->pack_at ? n : to - e->pack_at;
+        molt_stream_take(e, n);
+        e->pack_at += n;
+    }
+    return MOLT_OK;
+}
+
+/* Opens a file that is not there yet: its directories, and an empty file that is a start for
+ * appends. */
+static int open_file(struct molt_engine *e, const struct molt_release_file *file)
+{
+    const struct molt_files *files = files_of(e);
+    int code = make_directories(e);
+    if (code < 0) {
+        return code;
+    }
+    e->file_open = true;
+    e->at = 0;
+    e->port->digest->start(&e->decoded);
+    return file->length ? MOLT_OK : files->ops->write(files->context, e->path, 0, "", 0);
+}
+
+static int close_file(struct molt_engine *e, const struct molt_release_file *file)
+{
+    uint8_t digest[MOLT_SHA256_SIZE];
+    const struct molt_files *files = files_of(e);
+    e->port->digest->finish(&e->decoded, digest);
+    if (memcmp(digest, file->sha256, MOLT_SHA256_SIZE) != 0) {
+        int code = files->ops->remove(files->context, e->path);
+        return code == MOLT_E_POWER ? code : MOLT_E_CHUNK_HASH;
+    }
+    int there = is_there(e, file);
+    if (there != 1) {
+        return there < 0 ? there : MOLT_E_VERIFY;
+    }
+    e->bytes_written += file->length;
+    e->file_open = false;
+    e->file++;
+    return MOLT_OK;
+}
+
+int molt_engine_files(struct molt_engine *e)
+{
+    struct molt_release_file file;
+    const struct molt_files *files = files_of(e);
+    const uint8_t *bytes;
+    uint32_t n;
+    int code = walk(e, e->file, &file);
+    if (code != MOLT_OK) {
+        return code; /* MOLT_DONE behind the last file */
+    }
+    if (file.policy != MOLT_KEEP_REPLACE) {
+        return MOLT_E_UNSUPPORTED;
+    }
+    code = make_path(e, file.path);
+    if (code < 0) {
+        return code;
+    }
+    if (!e->file_open) {
+        code = is_there(e, &file);
+        if (code == 1) {
+            e->file++;
+            return MOLT_OK;
+        }
+        return code < 0 ? code : open_file(e, &file);
+    }
+    if (e->at == file.length) {
+        return close_file(e, &file);
+    }
+    code = seek(e, file.offset + e->at);
+    if (code != MOLT_OK) {
+        return code;
+    }
+    code = molt_stream_peek(e, &bytes, &n);
+    if (code != MOLT_OK) {
+        return code == MOLT_DONE ? MOLT_E_CHUNK_DECODE : code;
+    }
+    n = n < file.length - e->at ? n : file.length - e->at;
+    /* A file may end in the next chunk; seek opens it for the next piece. */
+    code = files->ops->write(files->context, e->path, e->at, bytes, n);
+    if (code < 0) {
+        return code;
+    }
+    e->port->digest->update(&e->decoded, bytes, n);
+    molt_stream_take(e, n);
+    e->at += n;
+    e->pack_at += n;
+    return MOLT_OK;
+}
+
+/* ---- Which release belongs to the target ---- */
+
+int molt_engine_bind(struct molt_engine *e)
+{
+    struct molt_release_binding bindings[MOLT_RELEASES_MAX], own;
+    const struct molt_app_slot *running =
+        molt_slot_by_number(&e->port->device, e->port->device.running);
+    int count = molt_releases_load(e->port->store, bindings);
+    if (count < 0) {
+        return count;
+    }
+    memset(&own, 0, sizeof own);
+    bool bound = e->release != 0;
+    int kept = 0;
+    for (int i = 0; i < count; i++) {
+        if (!e->release && bindings[i].slot_offset == running->offset) {
+            memcpy(own.release, bindings[i].release, MOLT_SHA256_SIZE);
+            bound = true; /* a firmware without files goes on with the files that run now */
+        }
+        if (bindings[i].slot_offset != e->target->offset) {
+            bindings[kept++] = bindings[i];
+        }
+    }
+    if (kept == MOLT_RELEASES_MAX) {
+        return MOLT_E_NO_SPACE;
+    }
+    if (bound) {
+        own.slot_offset = e->target->offset;
+        memcpy(own.image_sha256, e->image_sha256, MOLT_SHA256_SIZE);
+        if (e->release) {
+            memcpy(own.release, e->release->sha256, MOLT_SHA256_SIZE);
+        }
+        bindings[kept++] = own;
+    }
+    int code = molt_releases_save(e->port->store, bindings, (uint32_t)kept);
+    return code < 0 ? code : MOLT_DONE;
+}

@@ -1,0 +1,149 @@
+/* From the source's bytes to the decoded bytes of a chunk. */
+#include <string.h>
+
+#include "engine/internal.h"
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+int molt_source_fill(struct molt_engine *e, uint32_t offset, uint8_t *buffer, uint32_t *have,
+                     uint32_t n)
+{
+    const struct molt_source *source = e->port->source;
+    while (*have < n) {
+        int got = source->ops->read(source->context, offset + *have, buffer + *have, n - *have);
+        if (got < 0) {
+            return got;
+        }
+        if (got == 0) {
+            return MOLT_E_BUNDLE_TRUNCATED;
+        }
+        if ((uint32_t)got > n - *have) {
+            return MOLT_E_IO;
+        }
+        *have += (uint32_t)got;
+        e->bytes_fetched += (uint32_t)got;
+    }
+    return MOLT_OK;
+}
+
+int molt_stream_expect(struct molt_engine *e, uint32_t chunk)
+{
+    const struct molt_source *source = e->port->source;
+    return source->ops->expect
+               ? source->ops->expect(source->context, molt_chunk_offset(&e->manifest, chunk),
+                                     e->manifest.chunk[chunk].encoded_size)
+               : MOLT_OK;
+}
+
+void molt_stream_open(struct molt_engine *e, uint32_t chunk)
+{
+    e->chunk = chunk;
+    e->fetched = 0;
+    e->input_at = 0;
+    e->input_size = 0;
+    e->stream_end = false;
+    e->stream_raw = e->manifest.chunk[chunk].codec == MOLT_CODEC_RAW;
+    if (!e->stream_raw) {
+        molt_inflate_start(&e->inflate, e->port->window);
+    }
+}
+
+/* Raw chunks are read into the window, which no decoder needs then. */
+static uint8_t *input_of(struct molt_engine *e)
+{
+    return e->stream_raw ? e->port->window : e->input;
+}
+
+/* Gets some input when there is none. MOLT_DONE: all of the chunk came. */
+static int refill(struct molt_engine *e)
+{
+    const struct molt_chunk *chunk = &e->manifest.chunk[e->chunk];
+    uint32_t capacity = e->stream_raw ? MOLT_INFLATE_WINDOW : (uint32_t)sizeof e->input;
+    const struct molt_source *source = e->port->source;
+    if (e->input_at < e->input_size) {
+        return MOLT_OK;
+    }
+    if (e->fetched == chunk->encoded_size) {
+        return MOLT_DONE;
+    }
+    uint32_t want = smaller(capacity, chunk->encoded_size - e->fetched);
+    int got = source->ops->read(
+        source->context, molt_chunk_offset(&e->manifest, e->chunk) + e->fetched, input_of(e), want);
+    if (got < 0) {
+        return got;
+    }
+    if (got == 0) {
+        return MOLT_E_BUNDLE_TRUNCATED;
+    }
+    if ((uint32_t)got > want) {
+        return MOLT_E_IO;
+    }
+    e->fetched += (uint32_t)got;
+    e->bytes_fetched += (uint32_t)got;
+    e->input_at = 0;
+    e->input_size = (uint32_t)got;
+    return MOLT_OK;
+}
+
+/* Decodes until the window is full, so that few and large pieces reach flash and files. */
+static int inflate_more(struct molt_engine *e)
+{
+    const uint8_t *bytes;
+    while (!e->stream_end && molt_inflate_peek(&e->inflate, &bytes) < MOLT_INFLATE_WINDOW) {
+        uint32_t used = 0;
+        int code = refill(e);
+        if (code < 0) {
+            return code;
+        }
+        if (code == MOLT_DONE) {
+            return MOLT_E_CHUNK_DECODE; /* all input is used, and the last block has not ended */
+        }
+        code = molt_inflate_push(&e->inflate, e->input + e->input_at, e->input_size - e->input_at,
+                                 &used);
+        e->input_at += used;
+        if (code < 0) {
+            return code;
+        }
+        e->stream_end = code == MOLT_DONE;
+        if (used == 0 && !e->stream_end) {
+            break; /* the window wraps: what is there must be taken first */
+        }
+    }
+    return MOLT_OK;
+}
+
+int molt_stream_peek(struct molt_engine *e, const uint8_t **bytes, uint32_t *n)
+{
+    int code;
+    *n = 0;
+    if (e->stream_raw) {
+        code = refill(e);
+        *bytes = e->port->window + e->input_at;
+        *n = e->input_size - e->input_at;
+        return code;
+    }
+    code = inflate_more(e);
+    if (code < 0) {
+        return code;
+    }
+    *n = molt_inflate_peek(&e->inflate, bytes);
+    if (*n > 0) {
+        return MOLT_OK;
+    }
+    /* Bytes behind the end of the stream would be bytes that nobody checked. */
+    bool all =
+        e->fetched == e->manifest.chunk[e->chunk].encoded_size && e->input_at == e->input_size;
+    return e->stream_end && all ? MOLT_DONE : MOLT_E_CHUNK_DECODE;
+}
+
+void molt_stream_take(struct molt_engine *e, uint32_t n)
+{
+    if (e->stream_raw) {
+        e->input_at += n;
+    } else {
+        molt_inflate_take(&e->inflate, n);
+    }
+}
