@@ -118,15 +118,29 @@ struct molt_otadata_situation {
 };
 
 /*
- * heal     before the target is touched: some usable record with a right CRC names the running
- * slot, and no usable record of another slot outranks it. Running factory: nothing outranks
- * factory. switch   the target boots next, as a trial (NEW). Needs what heal establishes; never
- * writes the sector that holds the running slot's record. MOLT_E_NO_WAY_BACK, MOLT_E_ARGUMENT
- * (target is running). confirm  the running image is VALID. Needs running == boot choice, else
- * MOLT_E_BOOT_DISAGREES; count 0 when it is VALID already. When the other record is no way back,
- * one is made first. rollback the running slot's records no longer boot; the other confirmed slot
- * (or factory) does. MOLT_E_NO_WAY_BACK when there is none. invalidate  no record names `slot` any
- * more (before its first erase); never the running one.
+ * Each plan may be made again after a power cut, from the records as they are then. running (and
+ * target) must be slots of the table: else MOLT_E_ARGUMENT (MOLT_E_NOT_A_SLOT).
+ *
+ * heal: before the target is touched, a confirmed record names the running slot, and no usable
+ * record of another slot outranks it; running factory: no usable record at all. MOLT_E_UNCONFIRMED
+ * when that would bless an image under trial (situation.trial, or PENDING_VERIFY under a bootloader
+ * with rollback).
+ *
+ * switch: the target boots next, as a trial (NEW); nothing to do when it does already. Needs what
+ * heal establishes, else MOLT_E_NO_WAY_BACK; never writes the record of the running slot, unless
+ * seq has come to its end: then that record first moves to the other sector with a low seq.
+ * MOLT_E_ARGUMENT (target is running), MOLT_E_UNCONFIRMED. To the factory app only when
+ * target_confirmed, for no record can put it on trial.
+ *
+ * confirm: the running image is VALID. MOLT_E_BOOT_DISAGREES when the records name another slot;
+ * nothing to do when it is VALID already or is the factory app. When the other record is no way
+ * back, a VALID one is made there first.
+ *
+ * rollback: the running slot's records no longer boot; the other confirmed slot (or factory) does.
+ * MOLT_E_NO_WAY_BACK when there is none.
+ *
+ * invalidate: heals, and no usable record names `slot` any more (before its first erase).
+ * MOLT_E_ARGUMENT for the running one.
  */
 int molt_otadata_plan_heal(const struct molt_otadata *now,
                            const struct molt_otadata_situation *situation,
