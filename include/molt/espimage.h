@@ -47,6 +47,9 @@ const struct molt_chip *molt_chip_by_id(uint16_t chip_id);
 const struct molt_chip *molt_chip_by_name(const char *name);
 const struct molt_chip *molt_chip_at(uint32_t index); /* NULL behind the last */
 
+/* What lies there; a reserved range goes before the memory around it, a mapped one before RAM. */
+enum molt_chip_memory molt_chip_memory_at(const struct molt_chip *chip, uint32_t address);
+
 #define MOLT_IMAGE_HEADER_SIZE     24
 #define MOLT_IMAGE_MAX_SEGMENTS    16
 #define MOLT_APP_DESCRIPTOR_OFFSET 0x20

@@ -70,3 +70,21 @@ const struct molt_chip *molt_chip_by_name(const char *name)
     }
     return 0;
 }
+
+enum molt_chip_memory molt_chip_memory_at(const struct molt_chip *chip, uint32_t address)
+{
+    enum molt_chip_memory found = MOLT_MEMORY_NONE;
+    for (uint32_t i = 0; i < MOLT_CHIP_RANGES; i++) {
+        const struct molt_chip_range *range = &chip->range[i];
+        if (address < range->low || address >= range->high) {
+            continue;
+        }
+        if (range->memory == MOLT_MEMORY_RESERVED) {
+            return MOLT_MEMORY_RESERVED;
+        }
+        if (found == MOLT_MEMORY_NONE) {
+            found = (enum molt_chip_memory)range->memory;
+        }
+    }
+    return found;
+}
