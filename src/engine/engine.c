@@ -428,7 +428,7 @@ int molt_engine_probe(struct molt_engine *e)
         return MOLT_E_IMAGE_CHIP;
     }
     uint32_t address = molt_get_le32(e->port->buffer + MOLT_IMAGE_HEADER_SIZE);
-    if (address >= chip->reserved_low && address < chip->reserved_high) {
+    if (molt_chip_memory_at(chip, address) == MOLT_MEMORY_RESERVED) {
         return MOLT_E_IMAGE_MERGED;
     }
     revision_rules(e, &rules);
