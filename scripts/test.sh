@@ -1,0 +1,79 @@
+#!/bin/bash
+# test.sh: what `make test` runs. Each section prints its title, the runner's own summary and its time;
+# the first failure prints its log and ends the run.  test.sh SECTION... runs only those.
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 1
+jobs=$(nproc)
+logs=$top/build/test-logs
+mkdir -p "$logs"
+begun=$SECONDS
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:exitcode=99}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
+
+# build PRESET DIRECTORY: configure and build every target.
+build() {
+	cmake --preset "$1" && cmake --build "$2" -j "$jobs"
+}
+
+section_venv() { scripts/venv.sh && scripts/deps.sh; }
+section_gcc() { build default build; }
+section_clang() { build clang build/clang; }
+section_sanitize() { build sanitize build/sanitize; }
+section_ctest() { ctest --test-dir build/sanitize -j "$jobs" --output-on-failure --no-tests=error; }
+section_native() { scripts/native.sh; }
+section_micropython() { scripts/micropython.sh; }
+section_check() { scripts/check.sh; }
+section_e2e() {
+	# The command under test is the sanitized one; a test marked `fast` takes the optimized one (tests/e2e/conftest.py).
+	MOLT=$top/build/sanitize/molt MOLT_FAST=$top/build/molt \
+		build/venv/bin/python -m pytest tests/e2e -n "$jobs" -q -rfE --durations=8 -p no:cacheprovider
+}
+section_mutate() { build/venv/bin/python scripts/mutate.py; }
+
+# What a person wants to see of a section that passed.
+summary() {
+	case $1 in
+	ctest) grep -E 'tests passed|Total Test time' "$2" ;;
+	e2e) grep -E '(passed|failed|error|skipped).* in ' "$2" | tail -1 ;;
+	check) grep -E '^(check|self-test)' "$2" ;;
+	gcc | clang | sanitize) grep -c 'warning:' "$2" | sed 's/$/ warnings/' ;;
+	mutate) tail -1 "$2" ;;
+	*) tail -1 "$2" ;;
+	esac
+}
+
+# run TITLE SECTION
+run() {
+	local started=$SECONDS log=$logs/$2.log
+	printf '== %s\n' "$1"
+	if "section_$2" </dev/null >"$log" 2>&1; then
+		summary "$2" "$log" | sed 's/^/   /'
+		printf '   ok, %d s\n' $((SECONDS - started))
+	else
+		local code=$?
+		tail -n 400 "$log"
+		printf '== FAILED: %s (status %d, %d s; whole log: %s)\n' "$1" "$code" $((SECONDS - started)) "${log#"$top"/}"
+		exit 1
+	fi
+}
+
+if [ $# -eq 0 ]; then
+	set -- venv check gcc clang sanitize ctest native micropython e2e mutate
+fi
+for section in "$@"; do
+	case $section in
+	venv) run 'Python environment, fetched dependencies' venv ;;
+	gcc) run 'build with gcc' gcc ;;
+	clang) run 'build with clang' clang ;;
+	sanitize) run 'build with AddressSanitizer and UndefinedBehaviorSanitizer' sanitize ;;
+	ctest) run 'unit tests, power cuts, corpus replay (sanitized)' ctest ;;
+	native) run 'native modules' native ;;
+	micropython) run 'genuine MicroPython' micropython ;;
+	check) run 'static checks, each seen to fail' check ;;
+	e2e) run 'the command against genuine peers (sanitized)' e2e ;;
+	mutate) run 'mutations of the boot rules are noticed' mutate ;;
+	*) echo "test.sh: no section '$section'" >&2; exit 2 ;;
+	esac
+done
+printf '== everything passed, %d s\n' $((SECONDS - begun))
