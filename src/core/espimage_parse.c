@@ -22,7 +22,7 @@ int molt_image_parse_header(struct molt_image_header *header, const uint8_t *byt
     header->min_rev = bytes[14];
     header->min_rev_full = molt_get_le16(bytes + 15);
     header->max_rev_full = molt_get_le16(bytes + 17);
-    header->hash_appended = bytes[23] == 1;
+    header->hash_appended = bytes[23] != 0; /* as the bootloader takes it */
     if (header->segment_count == 0 || header->segment_count > MOLT_IMAGE_MAX_SEGMENTS) {
         return molt_diag_values(diag, MOLT_E_IMAGE_SEGMENTS, "number of segments", 1,
                                 MOLT_IMAGE_MAX_SEGMENTS, header->segment_count);
