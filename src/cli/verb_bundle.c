@@ -1,12 +1,207 @@
-#include "cli/cli.h"
+#include <stdlib.h>
+#include <string.h>
 
-static int run(struct cli_args *args)
+#include "cli/cli.h"
+#include "cli/print_bundle.h"
+#include "cli/when.h"
+
+static const struct cli_option create_options[] = {
+    {"output", 'o', "FILE", "the bundle to write (needed)"},
+    {"key", 'k', "FILE", "private key that signs it (needed; molt key new)"},
+    {"sequence", 's', "N", "sequence number, higher in every newer bundle (needed)"},
+    {"app", 'a', "FILE", "app image, or a firmware file or flash dump that holds one"},
+    {"app-version", 0, "TEXT", "stamp this version into the app's descriptor"},
+    {"release", 'r', "FOLDER", "Python and other files that belong to this app"},
+    {"board", 'b', "NAME", "only for this board"},
+    {"expires", 0, "DAYS|DATE", "refuse it later than that (30, 2027-01-31)"},
+    {"min-bootloader", 0, "VERSION", "ESP-IDF version of the oldest bootloader that will do"},
+    {"mpy-abi", 0, "VERSION", ".mpy version that the app loads, as 6.3"},
+    {"slot-size", 0, "SIZE", "slot size needed, when larger than the app"},
+    {"product", 0, "TEXT", "product name for clouds that store firmware"},
+    {"allow-downgrade", 0, NULL, "devices may go back to this from a higher sequence number"},
+    {"raw", 0, NULL, "do not compress"},
+    {"force", 'f', NULL, "replace the output file when it is there"},
+    {0}};
+
+/* "5.0.4" or "5.1" */
+static bool parse_version(const char *text, unsigned parts, uint32_t *value)
 {
-    return cli_usage(args, "not there yet");
+    *value = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned long number = 0;
+        if (i < parts && *text) {
+            char *end;
+            if (*text < '0' || *text > '9' || (number = strtoul(text, &end, 10)) > 255) {
+                return false;
+            }
+            text = *end == '.' && end[1] && i + 1 < parts ? end + 1 : end;
+        }
+        *value = *value << 8 | (uint32_t)number;
+    }
+    return *text == 0 && *value != 0;
+}
+
+static int parse_numbers(struct cli_args *args, struct molt_bundle_request *request)
+{
+    uint64_t number;
+    uint32_t version;
+    const char *text = cli_option(args, "sequence");
+    if (!text || !cli_parse_size(text, UINT32_MAX, &number) || number == 0) {
+        return cli_usage(args, "--sequence: '%s', expected a number from 1 up", text ? text : "");
+    }
+    request->sequence = (uint32_t)number;
+    if ((text = cli_option(args, "slot-size")) != NULL) {
+        if (!cli_parse_size(text, UINT32_MAX, &number) || number == 0 || number % 4096) {
+            return cli_usage(args, "--slot-size: '%s', expected whole 4K sectors", text);
+        }
+        request->slot_size = (uint32_t)number;
+    }
+    if ((text = cli_option(args, "min-bootloader")) != NULL &&
+        !parse_version(text, 3, &request->min_bootloader)) {
+        return cli_usage(args, "--min-bootloader: '%s', expected a version as 5.0.4", text);
+    }
+    if ((text = cli_option(args, "mpy-abi")) != NULL) {
+        if (!parse_version(text, 2, &version)) {
+            return cli_usage(args, "--mpy-abi: '%s', expected a version as 6.3", text);
+        }
+        request->mpy_abi = (uint16_t)(version >> 8);
+    }
+    return CLI_OK;
+}
+
+static int parse_request(struct cli_args *args, struct molt_bundle_request *request)
+{
+    *request = (struct molt_bundle_request){.output = cli_option(args, "output"),
+                                            .replace = cli_has(args, "force"),
+                                            .app = cli_option(args, "app"),
+                                            .app_version = cli_option(args, "app-version"),
+                                            .release = cli_option(args, "release"),
+                                            .key = cli_option(args, "key"),
+                                            .board = cli_option(args, "board"),
+                                            .product = cli_option(args, "product"),
+                                            .allow_downgrade = cli_has(args, "allow-downgrade"),
+                                            .codec = cli_has(args, "raw") ? MOLT_PACK_RAW
+                                                                          : MOLT_PACK_SMALLEST,
+                                            .issued = cli_now()};
+    if (!request->output) {
+        return cli_usage(args, "say where to write the bundle: -o FILE");
+    }
+    if (!request->key) {
+        return cli_usage(args, "say which private key signs the bundle: --key FILE");
+    }
+    if (!request->app && !request->release) {
+        return cli_usage(args, "say what to pack: --app FILE, --release FOLDER, or both");
+    }
+    if (request->app_version && !request->app) {
+        return cli_usage(args, "--app-version needs --app");
+    }
+    const char *expires = cli_option(args, "expires");
+    if (expires && (!cli_parse_when(expires, request->issued, &request->expires) ||
+                    request->expires <= request->issued)) {
+        return cli_usage(args,
+                         "--expires: '%s', expected days from now or a date to come, as 30 or "
+                         "2027-01-31",
+                         expires);
+    }
+    return parse_numbers(args, request);
+}
+
+static int run_create(struct cli_args *args)
+{
+    struct molt_bundle_request request;
+    struct molt_message message;
+    struct molt_progress progress;
+    int code = parse_request(args, &request);
+    if (code) {
+        return code;
+    }
+    struct molt_bundle_report *report = calloc(1, sizeof *report);
+    if (!report) {
+        molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
+        return cli_fail(args, &message);
+    }
+    cli_progress_start(&progress);
+    if (molt_bundle_create(report, &request, &progress, &message) < 0) {
+        code = cli_fail(args, &message);
+    } else {
+        cli_progress_end();
+        if (report->app.extracted) {
+            printf("app         taken from partition %s at 0x%x of %s\n", report->app.label,
+                   report->app.offset, request.app);
+        }
+        if (request.app_version) {
+            printf("version     stamped: %s\n", request.app_version);
+        }
+        cli_print_bundle(request.output, report);
+    }
+    molt_bundle_report_free(report);
+    free(report);
+    return code;
+}
+
+static const struct cli_option show_options[] = {
+    {"key", 'k', "FILE", "public or private key that the signature is checked with"},
+    {"json", 0, NULL, "print JSON"},
+    {0}};
+
+/* Wrong signature, other key, or a payload that does not decode. */
+static bool is_sound(const struct molt_bundle_report *report)
+{
+    for (uint32_t i = 0; i < report->view.manifest.payload_count; i++) {
+        if (report->content_error[i]) {
+            return false;
+        }
+    }
+    return report->signature == MOLT_SIGNATURE_RIGHT ||
+           report->signature == MOLT_SIGNATURE_UNCHECKED;
+}
+
+static int run_show(struct cli_args *args)
+{
+    struct molt_message message;
+    int code = CLI_OK;
+    struct molt_bundle_report *report = calloc(1, sizeof *report);
+    if (!report) {
+        molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
+        return cli_fail(args, &message);
+    }
+    if (molt_bundle_inspect(report, args->operand[0], cli_option(args, "key"), &message) < 0) {
+        code = cli_fail(args, &message);
+    } else {
+        (cli_has(args, "json") ? cli_print_bundle_json : cli_print_bundle)(args->operand[0],
+                                                                           report);
+        code = is_sound(report) ? CLI_OK : CLI_FAILED;
+    }
+    molt_bundle_report_free(report);
+    free(report);
+    return code;
 }
 
 extern const struct cli_verb cli_verb_bundle_create;
-const struct cli_verb cli_verb_bundle_create = {"bundle create", "", "", NULL, NULL, 0, -1, run};
+const struct cli_verb cli_verb_bundle_create = {
+    "bundle create",
+    "",
+    "make a signed update from an app image and Python files",
+    "An app is taken out of a firmware file or flash dump by itself, and checked: chip, checksum,\n"
+    "SHA-256. The files of the release folder go with the app and come back with it. The bundle "
+    "is\n"
+    "opened, verified and decoded again before it is written.\n"
+    "SOURCE_DATE_EPOCH, when set, is the time of issue: the same input then gives the same "
+    "bundle,\n"
+    "but for its signature.",
+    create_options,
+    0,
+    0,
+    run_create};
 
 extern const struct cli_verb cli_verb_bundle_show;
-const struct cli_verb cli_verb_bundle_show = {"bundle show", "", "", NULL, NULL, 0, -1, run};
+const struct cli_verb cli_verb_bundle_show = {
+    "bundle show",
+    "FILE",
+    "print what is in a bundle, and check it",
+    "Every chunk is decoded and compared with its SHA-256. The exit code is 1 when something is\n"
+    "wrong, also the signature when a key is given.",
+    show_options,
+    1,
+    1,
+    run_show};

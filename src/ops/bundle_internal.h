@@ -1,0 +1,21 @@
+/* Inputs of a bundle: the app out of whatever file holds it, the files of a release. */
+#ifndef MOLT_OPS_BUNDLE_INTERNAL_H
+#define MOLT_OPS_BUNDLE_INTERNAL_H
+
+#include "molt/ops/bundle.h"
+
+/* Reads the app, extracts it when needed, checks it, stamps version when it is not NULL. bytes is
+ * the caller's to free. */
+int bundle_read_app(struct molt_bytes *bytes, struct molt_bundle_app *app, const char *name,
+                    const char *version, struct molt_message *message);
+
+/* Files of a folder, sorted by path; freed by bundle_free_files. */
+struct bundle_files {
+    struct molt_pack_file *file; /* path and bytes are ours */
+    uint32_t count, capacity;
+};
+int bundle_read_release(struct bundle_files *files, const char *folder,
+                        struct molt_message *message);
+void bundle_free_files(struct bundle_files *files);
+
+#endif
