@@ -134,6 +134,8 @@ int molt_release_next(struct molt_release_reader *reader, struct molt_release_fi
 
 /* ---- Channel: the signed, mutable pointer to the newest bundle ---- */
 
+#define MOLT_CHANNEL_FILE_MAX 512 /* bytes of the envelope; the file is nothing else */
+
 struct molt_channel {
     char name[33];
     uint8_t bundle[MOLT_SHA256_SIZE];

@@ -96,7 +96,7 @@ static int parse_request(struct cli_args *args, struct molt_bundle_request *requ
         return cli_usage(args, "--app-version needs --app");
     }
     const char *expires = cli_option(args, "expires");
-    if (expires && (!cli_parse_when(expires, request->issued, &request->expires) ||
+    if (expires && (!cli_parse_when(expires, request->issued, true, &request->expires) ||
                     request->expires <= request->issued)) {
         return cli_usage(args,
                          "--expires: '%s', expected days from now or a date to come, as 30 or "

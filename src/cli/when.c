@@ -39,13 +39,13 @@ static bool parse_date(const char *text, struct tm *date, bool *has_time)
            strcmp(again, text) == 0;
 }
 
-bool cli_parse_when(const char *text, uint64_t now, uint64_t *seconds)
+bool cli_parse_when(const char *text, uint64_t now, bool end_of_day, uint64_t *seconds)
 {
     struct tm date = {0};
     bool has_time;
     uint64_t days;
     if (parse_date(text, &date, &has_time)) {
-        *seconds = (uint64_t)timegm(&date) + (has_time ? 0 : DAY - 1);
+        *seconds = (uint64_t)timegm(&date) + (has_time || !end_of_day ? 0 : DAY - 1);
         return true;
     }
     if (!cli_parse_size(text, 36500, &days) || days == 0 ||
