@@ -1,6 +1,5 @@
 #include "molt/host/target.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +8,7 @@
 #include "host/filekind.h"
 #include "host/memflash.h"
 #include "host/target_board.h"
-#include "molt/host/outfile.h"
+#include "molt/host/file.h"
 
 #define FILE_LIMIT     (128u << 20) /* the largest flash that a header can name */
 #define IMAGE_MAGIC    0xE9
@@ -39,18 +38,6 @@ int molt_flash_size_nibble(uint32_t bytes)
 
 /* ---- Reading the file ---- */
 
-static int fail_errno(const char *name, int cause, struct molt_message *message)
-{
-    if (cause == ENOENT || cause == ENOTDIR) {
-        return molt_fail(message, MOLT_E_NOT_FOUND, "%s: no such file", name);
-    }
-    if (cause == EACCES || cause == EPERM) {
-        return molt_fail(message, MOLT_E_PERMISSION, "%s: may not be read: %s", name,
-                         strerror(cause));
-    }
-    return molt_fail(message, MOLT_E_IO, "%s: cannot be read: %s", name, strerror(cause));
-}
-
 static int check_file(const char *name, const struct stat *status, struct molt_message *message)
 {
     if (S_ISDIR(status->st_mode)) {
@@ -77,28 +64,17 @@ static int read_file(const char *name, uint8_t **bytes, uint32_t *size,
                      struct molt_message *message)
 {
     struct stat status;
-    if (stat(name, &status) != 0) {
-        return fail_errno(name, errno, message);
+    size_t n = 0;
+    int error = stat(name, &status) == 0 ? check_file(name, &status, message) : MOLT_OK;
+    if (!error) {
+        error = molt_file_read(name, FILE_LIMIT, bytes, &n, message);
     }
-    int error = check_file(name, &status, message);
-    if (error) {
-        return error;
-    }
-    FILE *file = fopen(name, "rb");
-    if (!file) {
-        return fail_errno(name, errno, message);
-    }
-    *size = (uint32_t)status.st_size;
-    *bytes = malloc(*size);
-    if (!*bytes) {
-        error = molt_fail(message, MOLT_E_NO_MEMORY, "%s: no memory for %u bytes", name, *size);
-    } else if (fread(*bytes, 1, *size, file) != *size) {
-        error = ferror(file) ? fail_errno(name, errno, message)
-                             : molt_fail(message, MOLT_E_IO, "%s: became shorter meanwhile", name);
+    *size = (uint32_t)n;
+    if (!error && n == 0) {
         free(*bytes);
         *bytes = NULL;
+        error = molt_fail(message, MOLT_E_IO, "%s: became empty meanwhile", name);
     }
-    fclose(file);
     return error;
 }
 
@@ -304,20 +280,11 @@ int molt_target_open(struct molt_target *target, const char *name, struct molt_m
 
 int molt_target_save(struct molt_target *target, struct molt_message *message)
 {
-    struct molt_outfile out;
     if (target->board) {
         return MOLT_OK;
     }
-    int error = molt_outfile_open(&out, target->name, message);
-    if (error) {
-        return error;
-    }
-    error = molt_outfile_write(&out, target->bytes + target->base, target->file_size, message);
-    if (!error) {
-        error = molt_outfile_commit(&out, message);
-    }
-    molt_outfile_discard(&out);
-    return error;
+    return molt_file_write(target->name, target->bytes + target->base, target->file_size, 0666,
+                           MOLT_FILE_REPLACE, message);
 }
 
 int molt_target_close(struct molt_target *target, struct molt_message *message)

@@ -1,0 +1,75 @@
+/* What is on a target: bootloader, table, apps, and what is odd about them. Reads only. */
+#ifndef MOLT_OPS_INFO_H
+#define MOLT_OPS_INFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "molt/espimage.h"
+#include "molt/host/message.h"
+#include "molt/host/target.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An image somewhere in flash, read and judged. */
+struct molt_info_image {
+    char label[17];  /* partition, or "" for the bootloader and a bare app image */
+    uint32_t offset; /* in flash */
+    uint32_t room;   /* bytes that it may take: its slot, or up to the table */
+    bool empty;      /* erased: nothing else below is set */
+    bool outside;    /* the file ends before it begins; nothing else below is set */
+    int error;       /* MOLT_OK, or why it cannot be read or would not boot; diag tells more */
+    bool readable;   /* image is filled in, although error may be set */
+    struct molt_diag diag;
+    struct molt_image image;
+    char micropython[48];      /* "v1.23.0", "v1.24.0-preview.1.gabc"; "" = none found */
+    char micropython_date[16]; /* "2024-06-02" */
+};
+
+enum molt_severity {
+    MOLT_ODD = 0, /* works, but a person should know */
+    MOLT_WRONG    /* does not boot, cannot be updated, or loses data */
+};
+
+struct molt_finding {
+    enum molt_severity severity;
+    char text[400]; /* what, and what to do */
+};
+
+#define MOLT_INFO_APPS     20
+#define MOLT_INFO_FINDINGS 32
+
+struct molt_info {
+    bool has_bootloader; /* bootloader below is filled in */
+    struct molt_info_image bootloader;
+    uint32_t app_count;
+    struct molt_info_image app[MOLT_INFO_APPS];
+    int table_error; /* of reading or of the rules: the first that is broken */
+    uint32_t finding_count;
+    struct molt_finding finding[MOLT_INFO_FINDINGS];
+    bool wrong; /* a finding is MOLT_WRONG */
+};
+
+/* Fails only where the target cannot be read at all (MOLT_E_IO, MOLT_E_NO_MEMORY ...). */
+int molt_info_gather(struct molt_info *info, const struct molt_target *target,
+                     struct molt_message *message);
+
+/*
+ * One image at [offset, offset + room), judged as an app of the chip (as a bootloader when chip is
+ * NULL: structure, checksum, hash only). error is in the result.
+ */
+void molt_info_read_image(struct molt_info_image *found, const struct molt_flash *flash,
+                          uint32_t offset, uint32_t room, const struct molt_chip *chip);
+
+/* Replaces everything but printable ASCII by '?': for texts that come from a target. */
+void molt_info_plain(char *text);
+
+/* Fills micropython and its date by looking through the image's bytes. MOLT_E_NO_MEMORY. */
+int molt_info_find_micropython(struct molt_info_image *found, const struct molt_flash *flash);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
