@@ -1,0 +1,25 @@
+#include "cli/planprint.h"
+
+#include "cli/cli.h"
+
+void plan_print(FILE *out, const struct molt_plan *plan)
+{
+    fprintf(out, "plan:\n");
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct molt_step *step = &plan->step[i];
+        char size[16];
+        const char *kind = molt_step_kind_name(step->kind);
+        bool loud = step->kind == MOLT_STEP_LOSE && cli_colour();
+        fprintf(out, "  %s%-5s%s  %-12s  ", loud ? "\033[31m" : "", kind, loud ? "\033[0m" : "",
+                step->what);
+        if (step->size) {
+            fprintf(out, "0x%06x  %9s  ", step->offset, cli_size(step->size, size));
+        } else {
+            fprintf(out, "%8s  %9s  ", "", "");
+        }
+        fprintf(out, "%s\n", step->why);
+    }
+    if (plan->count == 0) {
+        fprintf(out, "  nothing to do\n");
+    }
+}
