@@ -247,9 +247,6 @@ int molt_otadata_plan_switch(const struct molt_otadata *now,
     if (!is_slot(situation->running, facts) || situation->target == situation->running) {
         return MOLT_E_ARGUMENT;
     }
-    if (on_trial(now, situation)) {
-        return MOLT_E_UNCONFIRMED;
-    }
     if (situation->running == MOLT_OTADATA_FACTORY) {
         return switch_from_factory(now, situation, plan);
     }
@@ -257,6 +254,9 @@ int molt_otadata_plan_switch(const struct molt_otadata *now,
         return MOLT_OK;
     }
     int back = way_back(now, situation);
+    if (back < 0 && on_trial(now, situation)) {
+        return MOLT_E_UNCONFIRMED;
+    }
     if (back < 0 || (takes_over(now, situation, 1 - back) &&
                      slot_of(now, 1 - back, facts) != situation->target)) {
         return MOLT_E_NO_WAY_BACK;
