@@ -87,25 +87,18 @@ static bool on_trial(const struct molt_otadata *now, const struct molt_otadata_s
 }
 
 /*
- * The record that brings the running, confirmed slot back; -1 = none. VALID counts. UNDEFINED is
- * what bootloaders without rollback leave, but also what a torn erase can make of PENDING_VERIFY:
- * it counts where no trial is stored and the other record shows that confirming is known here.
+ * The record that brings the running, confirmed slot back; -1 = none. Only VALID counts: UNDEFINED
+ * is what bootloaders without rollback leave, but also what a torn erase makes of PENDING_VERIFY.
+ * Of two the lower one: the other may go, and numbers do not run up.
  */
 static int way_back(const struct molt_otadata *now, const struct molt_otadata_situation *situation)
 {
     int found = -1;
     for (int i = 0; i < 2; i++) {
         const struct molt_otadata_record *record = &now->record[i];
-        const struct molt_otadata_record *other = &now->record[1 - i];
-        bool confirmed = record->state == MOLT_OTA_VALID;
-        bool counts = record->state == MOLT_OTA_UNDEFINED && !situation->trial &&
-                      other->state == MOLT_OTA_VALID && other->crc_ok;
-        if (slot_of(now, i, &situation->facts) != situation->running || !(confirmed || counts)) {
-            continue;
-        }
-        /* Of two VALID ones the lower: the other may go, and numbers do not run up. */
-        if (found < 0 || (confirmed && record->seq < now->record[found].seq) ||
-            (confirmed && now->record[found].state != MOLT_OTA_VALID)) {
+        if (record->state == MOLT_OTA_VALID &&
+            slot_of(now, i, &situation->facts) == situation->running &&
+            (found < 0 || record->seq < now->record[found].seq)) {
             found = i;
         }
     }
@@ -133,24 +126,45 @@ static void erase_all(const struct molt_otadata *now, const struct molt_otadata_
     }
 }
 
-/* The sector to write a record of the slot into while no record confirms it: the one with less to
- * lose. What names the slot stays, then what boots now; of useless ones the one goes that a torn
- * erase cannot make usable, or only for this very slot. */
+/* Would the bootloader follow it at every boot, whatever the application does? */
+static bool boots_again(const struct molt_otadata_record *record,
+                        const struct molt_otadata_facts *facts)
+{
+    bool trial = record->state == MOLT_OTA_NEW || record->state == MOLT_OTA_PENDING_VERIFY;
+    return record->usable && record->crc_ok && !(facts->rollback && trial);
+}
+
+static bool was_confirmed(const struct molt_otadata_record *record)
+{
+    return record->crc_ok &&
+           (record->state == MOLT_OTA_VALID || record->state == MOLT_OTA_UNDEFINED);
+}
+
+/* How much is lost when a cut leaves nothing of this record. */
+static int worth(const struct molt_otadata_record *record, int slot,
+                 const struct molt_otadata_facts *facts)
+{
+    if (!record->crc_ok) {
+        return 0;
+    }
+    int names_it = (record->seq - 1) % facts->slot_count == (uint32_t)slot;
+    if (!record->usable) {
+        return 1 - names_it; /* a torn erase may make it usable again: best for this very slot */
+    }
+    return 2 + 2 * boots_again(record, facts) + names_it;
+}
+
+/* The sector to write a record of the slot into while none confirms it: the one with less to lose;
+ * of equal ones that which does not boot now. */
 static int sector_for(const struct molt_otadata *now, int slot,
                       const struct molt_otadata_facts *facts)
 {
-    int active = active_record(now, facts);
-    if (active >= 0) {
-        bool keep_other =
-            slot_of(now, active, facts) != slot && slot_of(now, 1 - active, facts) == slot;
-        return keep_other ? active : 1 - active;
+    int first = worth(&now->record[0], slot, facts);
+    int second = worth(&now->record[1], slot, facts);
+    if (first != second) {
+        return first < second ? 0 : 1;
     }
-    for (int i = 0; i < 2; i++) {
-        if (!now->record[i].crc_ok) {
-            return i;
-        }
-    }
-    return (now->record[0].seq - 1) % facts->slot_count == (uint32_t)slot ? 0 : 1;
+    return active_record(now, facts) == 0 ? 1 : 0;
 }
 
 static bool is_slot(int slot, const struct molt_otadata_facts *facts)
@@ -268,7 +282,10 @@ int molt_otadata_plan_switch(const struct molt_otadata *now,
     if (!situation->target_confirmed) {
         return MOLT_E_NO_WAY_BACK; /* no record names the factory app, so it cannot be on trial */
     }
-    erase_all(now, facts, plan);
+    if (slot_of(now, 1 - back, facts) != MOLT_OTADATA_NO_SLOT) {
+        add_erase(plan, 1 - back);
+    }
+    add_erase(plan, back);
     return MOLT_OK;
 }
 
@@ -300,13 +317,10 @@ int molt_otadata_plan_confirm(const struct molt_otadata *now,
     }
     const struct molt_otadata_record *record = &now->record[active];
     const struct molt_otadata_record *other = &now->record[1 - active];
-    int other_slot = slot_of(now, 1 - active, facts);
     if (record->state == MOLT_OTA_VALID) {
         return MOLT_OK;
     }
-    if (other_slot != MOLT_OTADATA_NO_SLOT &&
-        (other->state == MOLT_OTA_VALID ||
-         (other->state == MOLT_OTA_UNDEFINED && other_slot != running))) {
+    if (was_confirmed(other) || (boots_again(other, facts) && !boots_again(record, facts))) {
         add_record(plan, active, record->seq, MOLT_OTA_VALID);
         memcpy(plan->write[0].record.label, record->label, sizeof record->label);
         return MOLT_OK;

@@ -178,10 +178,7 @@ static void check_healed(const struct scene *s, const struct ref_world *world)
     }
     int a = ref_names(world, 0) == r && world->record[0].state == REF_VALID;
     int b = ref_names(world, 1) == r && world->record[1].state == REF_VALID;
-    int undefined = confirmed_for(world, 0, r) || confirmed_for(world, 1, r);
-    int valid_elsewhere = (world->record[0].crc_ok && world->record[0].state == REF_VALID) ||
-                          (world->record[1].crc_ok && world->record[1].state == REF_VALID);
-    if (!a && !b && !(undefined && valid_elsewhere && !s->who.trial)) {
+    if (!a && !b) {
         complain(s, "healed, but no record confirms the running slot", 0);
     }
 }
@@ -317,8 +314,14 @@ static void make_again(const struct scene *s, struct ref_world world)
     if (code == MOLT_OK) {
         code = apply_again(s, s->operation, &world, &count);
     }
+    if (code == MOLT_E_BOOT_DISAGREES && s->operation == CONFIRM) {
+        code = apply_again(s, HEAL, &world, &count); /* the bootloader fell back meanwhile */
+    }
     if (code == MOLT_E_UNCONFIRMED && put_on_trial(s, &world)) {
         return;
+    }
+    if (code == MOLT_E_UNCONFIRMED && s->who.trial && s->who.target == MOLT_OTADATA_FACTORY) {
+        return; /* a torn erase of the last VALID record: the store knows more than the records */
     }
     if (code != MOLT_OK) {
         complain(s, "made again after a cut", code);
@@ -346,7 +349,7 @@ static void check_cut(const struct scene *s, const struct ref_world *world, uint
         if (!useless) {
             complain(s, "after a cut there boots another slot; bits", (int)ran);
         }
-        /* Only its own slot, and never over a good record of a higher seq. */
+        /* Only its own slot. */
         old.record[0] = *erased;
         old.record[0].state = MOLT_OTA_UNDEFINED;
         old.record[1] = (struct ref_record){REF_BLANK, REF_BLANK, false};
@@ -403,10 +406,86 @@ static void cut_program(const struct scene *s, const struct ref_world *world,
     }
 }
 
+/* ---- Refusals: each only where it has to be ---- */
+
+static bool confirmed_elsewhere(const struct scene *s)
+{
+    for (int i = 0; i < 2; i++) {
+        int slot = ref_names(&s->before, i);
+        if (slot >= 0 && slot != s->who.running && confirmed_for(&s->before, i, slot)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What booted, were nothing changed since: NEW has become PENDING_VERIFY at that boot. */
+static int led_here(const struct scene *s)
+{
+    struct ref_world world = all_load(s->before);
+    world.rollback = false;
+    return ref_boot(&world);
+}
+
+static int expected_refusal(const struct scene *s, enum operation operation)
+{
+    int r = s->who.running, t = s->who.target;
+    bool valid = false;
+    for (int i = 0; i < 2; i++) {
+        valid |= ref_names(&s->before, i) == r && s->before.record[i].state == REF_VALID;
+    }
+    bool trial = r >= 0 && !valid && (s->who.trial || put_on_trial(s, &s->before));
+    switch (operation) {
+    case HEAL: return trial ? MOLT_E_UNCONFIRMED : MOLT_OK;
+    case CONFIRM: return led_here(s) == r ? MOLT_OK : MOLT_E_BOOT_DISAGREES;
+    case ROLLBACK:
+        return r >= 0 && (s->who.facts.has_factory || confirmed_elsewhere(s)) ? MOLT_OK
+                                                                              : MOLT_E_NO_WAY_BACK;
+    case INVALIDATE:
+        return t < 0 ? MOLT_E_NOT_A_SLOT : t == r ? MOLT_E_ARGUMENT : expected_refusal(s, HEAL);
+    case SWITCH: /* decided by what heal leaves: see after_heal */
+    case OPERATIONS: break;
+    }
+    return MOLT_E_UNSUPPORTED;
+}
+
+static void check_code(const struct scene *s, int code)
+{
+    int expected = expected_refusal(s, s->operation);
+    if (s->operation != SWITCH && code != expected) {
+        complain(s, "unexpected code", code);
+    }
+    if (s->operation == SWITCH && s->who.target == s->who.running && code != MOLT_E_ARGUMENT) {
+        complain(s, "switched to what runs", code);
+    }
+    if (s->operation == SWITCH && code != MOLT_OK && code != MOLT_E_ARGUMENT &&
+        code != MOLT_E_UNCONFIRMED && code != MOLT_E_NO_WAY_BACK) {
+        complain(s, "unexpected code", code);
+    }
+}
+
+/* Once healed, every other slot can be switched to. */
+static void after_heal(const struct scene *healed, const struct ref_world *world)
+{
+    struct scene s = *healed;
+    struct molt_otadata now;
+    struct molt_otadata_plan plan;
+    to_core(&now, world);
+    for (int t = s.who.facts.has_factory ? REF_FACTORY : 0; t < (int)s.who.facts.slot_count; t++) {
+        s.who.target = t;
+        s.who.target_confirmed = t == REF_FACTORY;
+        int code = t == s.who.running ? MOLT_OK : make(&s, SWITCH, &now, &plan);
+        if (code != MOLT_OK) {
+            complain(&s, "healed, but the switch is refused", code);
+        }
+    }
+}
+
 static void try_plan(const struct scene *s, const struct molt_otadata *now)
 {
     struct molt_otadata_plan plan = {.count = 99};
     int code = make(s, s->operation, now, &plan);
+    check_code(s, code);
     if (code != MOLT_OK) {
         totals[s->operation].refused++;
         return;
@@ -418,7 +497,16 @@ static void try_plan(const struct scene *s, const struct molt_otadata *now)
     totals[s->operation].made++;
     totals[s->operation].empty += plan.count == 0;
     check_done(s, &s->before, &after);
+    if (s->operation == HEAL) {
+        after_heal(s, &after);
+    }
     uint32_t allowed = bit(s->who.running) | three_boots(s->before) | three_boots(after);
+    for (int i = 0; i < 2 && s->operation == CONFIRM; i++) {
+        int old = ref_names(&s->before, i);
+        if (confirmed_for(&s->before, i, old)) {
+            allowed |= bit(old); /* the one rewrite of the active record: the old slot comes back */
+        }
+    }
     struct ref_world world = s->before;
     for (uint32_t i = 0; i < plan.count; i++) {
         cut_erase(s, &world, plan.write[i].sector, allowed);
@@ -443,6 +531,44 @@ static void try_plan(const struct scene *s, const struct molt_otadata *now)
 
 /* ---- All of them ---- */
 
+/* How things stand besides the records. */
+enum { AS_RECORDED, TRIAL_STORED, CHOICE_DOES_NOT_LOAD, VARIANTS };
+
+static int choice_of(struct ref_world world)
+{
+    world = all_load(world);
+    return ref_boot(&world);
+}
+
+/* false: nothing new in this variant. */
+static bool set_variant(struct scene *s, int variant)
+{
+    int choice = choice_of(s->before);
+    s->who.trial = variant == TRIAL_STORED;
+    s->before = all_load(s->before);
+    if (variant == CHOICE_DOES_NOT_LOAD) { /* the bootloader fell back to what runs */
+        if (choice == REF_FACTORY) {
+            s->before.factory_loads = false;
+        } else {
+            s->before.loads &= ~(1u << choice);
+        }
+        return choice != s->who.running;
+    }
+    return true;
+}
+
+static void each_operation(struct scene *s, const struct molt_otadata *now, bool first_target)
+{
+    for (int o = 0; o < OPERATIONS; o++) {
+        int t = s->who.target;
+        bool whole = t == REF_FACTORY ? s->before.factory_loads : (s->before.loads >> t & 1) != 0;
+        s->operation = (enum operation)o;
+        if (o == SWITCH ? whole : o == INVALIDATE || first_target) {
+            try_plan(s, now);
+        }
+    }
+}
+
 static void each_situation(struct scene *s, const struct molt_otadata *now)
 {
     int slots = (int)s->who.facts.slot_count;
@@ -451,16 +577,10 @@ static void each_situation(struct scene *s, const struct molt_otadata *now)
         s->who.running = r;
         for (int t = lowest; t < slots; t++) {
             s->who.target = t;
-            for (int v = 0; v < 2; v++) {
-                s->who.trial = v;
-                s->who.target_confirmed = t == MOLT_OTADATA_FACTORY;
-                s->before = all_load(s->before);
-                bool first = t == lowest;
-                for (int o = 0; o < OPERATIONS; o++) {
-                    s->operation = (enum operation)o;
-                    if (first || o == SWITCH || o == INVALIDATE) {
-                        try_plan(s, now);
-                    }
+            s->who.target_confirmed = t == MOLT_OTADATA_FACTORY;
+            for (int v = 0; v < VARIANTS; v++) {
+                if (set_variant(s, v)) {
+                    each_operation(s, now, t == lowest);
                 }
             }
         }
@@ -502,9 +622,88 @@ static void every_state_every_plan_every_cut(void **state)
     }
 }
 
+/* ---- What the sweep does not show ---- */
+
+static void pair(struct molt_otadata *now, uint32_t seq0, uint32_t state0, uint32_t seq1,
+                 uint32_t state1)
+{
+    struct raw a = raw_record(seq0, state0, true), b = raw_record(seq1, state1, true);
+    memset(a.bytes + 4, 0x41, 20);
+    memset(b.bytes + 4, 0x42, 20);
+    molt_otadata_parse(now, a.bytes, b.bytes);
+}
+
+static void what_is_no_slot_is_refused(void **state)
+{
+    (void)state;
+    struct molt_otadata now;
+    struct molt_otadata_plan plan;
+    struct molt_otadata_situation who = {.facts = {2, false, true}};
+    static const int outside[] = {2, MOLT_OTADATA_FACTORY, MOLT_OTADATA_NO_SLOT};
+    pair(&now, 1, REF_VALID, 2, REF_ABORTED);
+    for (size_t i = 0; i < COUNT(outside); i++) {
+        who.running = outside[i];
+        who.target = 1;
+        assert_int_equal(molt_otadata_plan_heal(&now, &who, &plan), MOLT_E_ARGUMENT);
+        assert_int_equal(molt_otadata_plan_switch(&now, &who, &plan), MOLT_E_ARGUMENT);
+        assert_int_equal(molt_otadata_plan_confirm(&now, &who, &plan), MOLT_E_ARGUMENT);
+        assert_int_equal(molt_otadata_plan_rollback(&now, &who, &plan), MOLT_E_ARGUMENT);
+        assert_int_equal(molt_otadata_plan_invalidate(&now, &who, 1, &plan), MOLT_E_ARGUMENT);
+        who.running = 0;
+        who.target = outside[i];
+        assert_int_equal(molt_otadata_plan_switch(&now, &who, &plan), MOLT_E_NOT_A_SLOT);
+        assert_int_equal(molt_otadata_plan_invalidate(&now, &who, outside[i], &plan),
+                         MOLT_E_NOT_A_SLOT);
+    }
+}
+
+static void factory_cannot_be_on_trial(void **state)
+{
+    (void)state;
+    struct molt_otadata now;
+    struct molt_otadata_plan plan;
+    struct molt_otadata_situation who = {
+        .facts = {2, true, true}, .running = 0, .target = MOLT_OTADATA_FACTORY};
+    pair(&now, 1, REF_VALID, 2, REF_ABORTED);
+    assert_int_equal(molt_otadata_plan_switch(&now, &who, &plan), MOLT_E_NO_WAY_BACK);
+    assert_int_equal(plan.count, 0);
+    who.target_confirmed = true;
+    assert_int_equal(molt_otadata_plan_switch(&now, &who, &plan), MOLT_OK);
+    assert_int_equal(plan.count, 1);
+}
+
+/* Sector, seq, state and label of what a switch writes; a confirm keeps seq and label. */
+static void records_as_written(void **state)
+{
+    (void)state;
+    struct molt_otadata now;
+    struct molt_otadata_plan plan;
+    struct molt_otadata_situation who = {.facts = {3, false, true}, .running = 1, .target = 0};
+    uint8_t blank[20], label[20];
+    memset(blank, 0xFF, sizeof blank);
+    memset(label, 0x42, sizeof label);
+    pair(&now, 1, REF_VALID, 5, REF_VALID);
+    assert_int_equal(molt_otadata_plan_switch(&now, &who, &plan), MOLT_OK);
+    assert_int_equal(plan.count, 1);
+    assert_int_equal(plan.write[0].sector, 0);
+    assert_int_equal(plan.write[0].record.seq, 7); /* slot 0 of 3, above 5 */
+    assert_int_equal(plan.write[0].record.state, MOLT_OTA_NEW);
+    assert_memory_equal(plan.write[0].record.label, blank, sizeof blank);
+    pair(&now, 1, REF_VALID, 5, REF_PENDING);
+    assert_int_equal(molt_otadata_plan_confirm(&now, &who, &plan), MOLT_OK);
+    assert_int_equal(plan.count, 1);
+    assert_int_equal(plan.write[0].sector, 1);
+    assert_int_equal(plan.write[0].record.seq, 5);
+    assert_int_equal(plan.write[0].record.state, MOLT_OTA_VALID);
+    assert_memory_equal(plan.write[0].record.label, label, sizeof label);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_no_slot_is_refused),
+        cmocka_unit_test(factory_cannot_be_on_trial),
+        cmocka_unit_test(records_as_written),
         cmocka_unit_test(every_state_every_plan_every_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
