@@ -105,7 +105,7 @@ static int way_back(const struct molt_otadata *now, const struct molt_otadata_si
     return found;
 }
 
-/* Does record i take the boot away from record `from`, for another slot than the running one? */
+/* Does record i take the boot away from the other one, for another slot than the running one? */
 static bool takes_over(const struct molt_otadata *now,
                        const struct molt_otadata_situation *situation, int i)
 {
@@ -345,9 +345,7 @@ int molt_otadata_plan_rollback(const struct molt_otadata *now,
     }
     for (int i = 0; i < 2; i++) {
         int slot = slot_of(now, i, facts);
-        bool confirmed =
-            now->record[i].state == MOLT_OTA_VALID || now->record[i].state == MOLT_OTA_UNDEFINED;
-        if (slot == MOLT_OTADATA_NO_SLOT || slot == running || !confirmed) {
+        if (slot == MOLT_OTADATA_NO_SLOT || slot == running || !was_confirmed(&now->record[i])) {
             continue;
         }
         if (slot_of(now, 1 - i, facts) != MOLT_OTADATA_NO_SLOT &&

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Breaks one rule of the code at a time and demands that a test notices.
+
+usage: scripts/mutate.py [--list] [NAME...]      NAME: tests/mutations/NAME.json; default: all
+
+A file of mutations:
+  sources    what the tests are linked with: globs of .c files
+  tests      names of tests/unit/NAME.c, cheapest first; they run until one fails
+  libraries  for the linker, as pkg-config names
+  mutations  rule (in words), file (one of the sources), find (occurs exactly once), replace
+
+The tree itself is never changed: the mutated file is compiled under build/mutate in place of the
+original. A mutation that does not compile, or whose text is not found exactly once, is an error.
+"""
+import concurrent.futures
+import glob
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CC = shlex.split(os.environ.get("CC", "gcc")) + ["-O1", "-w", "-std=c11"]
+TEST_TIMEOUT_S = 120
+
+
+class Wrong(Exception):
+    """A mutation file or a build that is itself broken."""
+
+
+def run(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise Wrong(f"{shlex.join(command)}\n{done.stderr}")
+    return done.stdout
+
+
+class Subject:
+    def __init__(self, path):
+        with open(path) as file:
+            self.spec = json.load(file)
+        self.name = os.path.splitext(os.path.basename(path))[0]
+        self.folder = os.path.join(ROOT, "build", "mutate", self.name)
+        os.makedirs(self.folder, exist_ok=True)
+        self.sources = sorted({os.path.relpath(s, ROOT) for pattern in self.spec["sources"]
+                               for s in glob.glob(os.path.join(ROOT, pattern))})
+        libraries = self.spec.get("libraries", [])
+        self.cflags = ["-I" + os.path.join(ROOT, d) for d in ("include", "src", "tests/support")]
+        self.cflags += [f'-DTEST_DATA="{ROOT}/tests"']
+        self.cflags += shlex.split(run(["pkg-config", "--cflags", *libraries])) if libraries else []
+        self.ldflags = shlex.split(run(["pkg-config", "--libs", *libraries])) if libraries else []
+
+    def object(self, source, output, text=None):
+        """Compiles a source, or `text` in its place."""
+        path = os.path.join(ROOT, source)
+        if text is not None:
+            path = output[:-2] + ".c"
+            with open(path, "w") as file:
+                file.write(text)
+        here = os.path.dirname(os.path.join(ROOT, source))
+        run(CC + self.cflags + ["-I" + here, "-c", path, "-o", output])
+        return output
+
+    def build(self):
+        names = self.sources + [f"tests/unit/{t}.c" for t in self.spec["tests"]]
+        self.objects = {s: os.path.join(self.folder, s.replace("/", "_")[:-2] + ".o") for s in names}
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda s: self.object(s, self.objects[s]), names))
+
+    def first_failing(self, replaced):
+        """Name of the first test that fails with these objects replaced, or None."""
+        objects = {**self.objects, **replaced}
+        for test in self.spec["tests"]:
+            program = os.path.join(self.folder, test)
+            parts = [objects[s] for s in self.sources] + [objects[f"tests/unit/{test}.c"]]
+            run(CC + parts + ["-o", program] + self.ldflags)
+            try:
+                done = subprocess.run([program], capture_output=True, timeout=TEST_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                return test + " (does not end)"
+            if done.returncode:
+                return test
+        return None
+
+    def mutated(self, mutation):
+        with open(os.path.join(ROOT, mutation["file"])) as file:
+            text = file.read()
+        if mutation["file"] not in self.sources:
+            raise Wrong(f"{mutation['file']} is not among the sources")
+        count = text.count(mutation["find"])
+        if count != 1:
+            raise Wrong(f"'{mutation['rule']}': the text is {count} times in {mutation['file']}")
+        if mutation["find"] == mutation["replace"]:
+            raise Wrong(f"'{mutation['rule']}': changes nothing")
+        return text.replace(mutation["find"], mutation["replace"])
+
+    def check(self):
+        """Prints one row a mutation; returns how many nobody noticed."""
+        texts = [self.mutated(m) for m in self.spec["mutations"]]  # errors before any work
+        if not texts:
+            raise Wrong("no mutations")
+        self.build()
+        failing = self.first_failing({})
+        if failing:
+            raise Wrong(f"{failing} fails without any mutation")
+        missed = 0
+        for mutation, text in zip(self.spec["mutations"], texts):
+            begin = time.monotonic()
+            source = mutation["file"]
+            target = self.object(source, os.path.join(self.folder, "mutated.o"), text)
+            test = self.first_failing({source: target})
+            missed += test is None
+            print(f"{self.name:10} {mutation['rule'][:68]:68} "
+                  f"{test or 'NOBODY NOTICED':24} {time.monotonic() - begin:5.1f} s", flush=True)
+        return missed
+
+
+def main(arguments):
+    known = sorted(glob.glob(os.path.join(ROOT, "tests", "mutations", "*.json")))
+    names = [a for a in arguments if not a.startswith("-")]
+    paths = [os.path.join(ROOT, "tests", "mutations", n + ".json") for n in names] or known
+    try:
+        subjects = [Subject(p) for p in paths]
+        if "--list" in arguments:
+            for subject in subjects:
+                for mutation in subject.spec["mutations"]:
+                    print(f"{subject.name:10} {mutation['rule']}")
+            return 0
+        if not subjects:
+            raise Wrong("no mutation files in tests/mutations")
+        missed = sum(subject.check() for subject in subjects)
+    except (Wrong, OSError, ValueError, KeyError) as error:
+        print(f"mutate.py: {error}", file=sys.stderr)
+        return 2
+    total = sum(len(s.spec["mutations"]) for s in subjects)
+    print(f"{total} mutations, {missed} not noticed")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
