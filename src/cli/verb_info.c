@@ -1,8 +1,8 @@
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/json.h"
 #include "cli/map.h"
 #include "molt/ops/info.h"
 
@@ -28,129 +28,145 @@ static const char details[] =
 
 /* ---- JSON ---- */
 
-static json_t *text_or_null(const char *text)
+static void json_plain(struct json_out *json, const char *key, const char *text)
 {
     char plain[64];
     snprintf(plain, sizeof plain, "%s", text);
     molt_info_plain(plain);
-    return plain[0] ? json_string(plain) : json_null();
+    json_text(json, key, plain[0] ? plain : NULL);
 }
 
-static json_t *number_or_null(uint32_t number)
+static void json_known(struct json_out *json, const char *key, uint32_t number)
 {
-    return number ? json_integer(number) : json_null();
+    if (number) {
+        json_number(json, key, number);
+    } else {
+        json_null(json, key);
+    }
 }
 
-static void json_segments(json_t *object, const struct molt_image *image)
+static void json_segments(struct json_out *json, const struct molt_image *image)
 {
-    json_t *list = json_array();
+    json_open(json, "segments", '[');
     for (uint32_t i = 0; i < image->header.segment_count; i++) {
         const struct molt_image_segment *segment = &image->segment[i];
-        json_array_append_new(list, json_pack("{s:I,s:I,s:I}", "load_address",
-                                              (json_int_t)segment->load_address, "offset",
-                                              (json_int_t)segment->offset, "length",
-                                              (json_int_t)segment->length));
+        json_open(json, NULL, '{');
+        json_number(json, "load_address", segment->load_address);
+        json_number(json, "offset", segment->offset);
+        json_number(json, "length", segment->length);
+        json_close(json, '}');
     }
-    json_object_set_new(object, "segments", list);
+    json_close(json, ']');
 }
 
-static void json_readable(json_t *object, const struct molt_info_image *found)
+static void json_readable(struct json_out *json, const struct molt_info_image *found)
 {
     const struct molt_image *image = &found->image;
+    const struct molt_image_header *header = &image->header;
     char sha256[65];
     for (int i = 0; i < 32; i++) {
         snprintf(sha256 + 2 * i, 3, "%02x", image->sha256[i]);
     }
-    json_object_set_new(object, "length", json_integer(image->length));
-    json_segments(object, image);
-    json_object_set_new(object, "checksum", json_integer(image->checksum_stored));
-    json_object_set_new(object, "checksum_ok", json_boolean(image->checksum_ok));
-    json_object_set_new(object, "sha256", json_string(sha256));
-    json_object_set_new(object, "hash_appended", json_boolean(image->header.hash_appended));
-    json_object_set_new(object, "sha256_ok", json_boolean(image->hash_ok));
-    json_object_set_new(object, "chip_id", json_integer(image->header.chip_id));
-    json_object_set_new(object, "flash_size",
-                        number_or_null(molt_flash_size_of_nibble(image->header.flash_size_nibble)));
-    json_object_set_new(object, "entry", json_integer(image->header.entry));
-    json_object_set_new(object, "min_rev_full", json_integer(image->header.min_rev_full));
-    json_object_set_new(object, "max_rev_full", json_integer(image->header.max_rev_full));
-    json_object_set_new(
-        object, "idf_version",
-        text_or_null(image->app.present ? image->app.idf_version : image->bootloader_idf));
-    json_object_set_new(object, "version", text_or_null(image->app.version));
-    json_object_set_new(object, "project", text_or_null(image->app.project));
-    json_object_set_new(object, "build_date", text_or_null(image->app.date));
-    json_object_set_new(object, "build_time", text_or_null(image->app.time));
-    json_object_set_new(object, "micropython", text_or_null(found->micropython));
-    json_object_set_new(object, "micropython_date", text_or_null(found->micropython_date));
-    json_object_set_new(object, "share",
-                        json_real(found->room ? (double)image->length / found->room : 0));
+    json_number(json, "length", image->length);
+    json_segments(json, image);
+    json_number(json, "checksum", image->checksum_stored);
+    json_bool(json, "checksum_ok", image->checksum_ok);
+    json_text(json, "sha256", sha256);
+    json_bool(json, "hash_appended", header->hash_appended);
+    json_bool(json, "sha256_ok", image->hash_ok);
+    json_number(json, "chip_id", header->chip_id);
+    json_known(json, "flash_size", molt_flash_size_of_nibble(header->flash_size_nibble));
+    json_number(json, "entry", header->entry);
+    json_number(json, "min_rev_full", header->min_rev_full);
+    json_number(json, "max_rev_full", header->max_rev_full);
+    json_plain(json, "idf_version",
+               image->app.present ? image->app.idf_version : image->bootloader_idf);
+    json_plain(json, "version", image->app.version);
+    json_plain(json, "project", image->app.project);
+    json_plain(json, "build_date", image->app.date);
+    json_plain(json, "build_time", image->app.time);
+    json_plain(json, "micropython", found->micropython);
+    json_plain(json, "micropython_date", found->micropython_date);
+    json_real(json, "share", found->room ? (double)image->length / found->room : 0);
 }
 
-static json_t *json_image(const struct molt_info_image *found)
+static void json_image(struct json_out *json, const char *key, const struct molt_info_image *found)
 {
-    json_t *object = json_object();
-    json_object_set_new(object, "partition", text_or_null(found->label));
-    json_object_set_new(object, "offset", json_integer(found->offset));
-    json_object_set_new(object, "room", json_integer(found->room));
-    json_object_set_new(object, "empty", json_boolean(found->empty || found->outside));
-    json_object_set_new(object, "error", json_integer(found->error));
-    json_object_set_new(object, "message",
-                        found->error ? json_string(molt_strerror(found->error)) : json_null());
+    json_open(json, key, '{');
+    json_plain(json, "partition", found->label);
+    json_number(json, "offset", found->offset);
+    json_number(json, "room", found->room);
+    json_bool(json, "empty", found->empty || found->outside);
+    json_number(json, "error", found->error);
+    json_text(json, "message", found->error ? molt_strerror(found->error) : NULL);
     if (found->readable) {
-        json_readable(object, found);
+        json_readable(json, found);
     }
-    return object;
+    json_close(json, '}');
 }
 
-static json_t *json_table(const struct molt_info *info, const struct molt_target *target)
+static void json_table(struct json_out *json, const struct molt_info *info,
+                       const struct molt_target *target)
 {
     if (target->table_error) {
-        return json_null();
+        json_null(json, "table");
+        return;
     }
-    json_t *rows = json_array();
+    json_open(json, "table", '{');
+    json_bool(json, "md5", target->table.has_md5);
+    json_number(json, "error", info->table_error);
+    json_open(json, "partitions", '[');
     for (uint32_t i = 0; i < target->table.count; i++) {
         const struct molt_partition *row = &target->table.row[i];
-        json_array_append_new(
-            rows, json_pack("{s:o,s:i,s:i,s:I,s:I,s:I}", "name", text_or_null(row->label), "type",
-                            row->type, "subtype", row->subtype, "offset", (json_int_t)row->offset,
-                            "size", (json_int_t)row->size, "flags", (json_int_t)row->flags));
+        json_open(json, NULL, '{');
+        json_plain(json, "name", row->label);
+        json_number(json, "type", row->type);
+        json_number(json, "subtype", row->subtype);
+        json_number(json, "offset", row->offset);
+        json_number(json, "size", row->size);
+        json_number(json, "flags", row->flags);
+        json_close(json, '}');
     }
-    return json_pack("{s:b,s:i,s:o}", "md5", target->table.has_md5, "error", info->table_error,
-                     "partitions", rows);
+    json_close(json, ']');
+    json_close(json, '}');
 }
 
-static int print_json(const struct molt_info *info, const struct molt_target *target)
+static void print_json(const struct molt_info *info, const struct molt_target *target)
 {
-    json_t *root = json_object(), *apps = json_array(), *findings = json_array();
-    json_t *name = json_string(target->name);
-    json_object_set_new(root, "target", name ? name : json_null());
-    json_object_set_new(root, "kind", json_string(molt_target_kind_name(target->kind)));
-    json_object_set_new(root, "chip", target->chip ? json_string(target->chip->name) : json_null());
-    json_object_set_new(root, "chip_id",
-                        target->chip ? json_integer(target->chip->chip_id) : json_null());
-    json_object_set_new(root, "file_size", number_or_null(target->file_size));
-    json_object_set_new(root, "flash_size", number_or_null(target->flash_size));
-    json_object_set_new(root, "header_flash_size", number_or_null(target->header_flash_size));
-    json_object_set_new(root, "bootloader",
-                        info->has_bootloader ? json_image(&info->bootloader) : json_null());
-    json_object_set_new(root, "table", json_table(info, target));
+    struct json_out json = {.out = stdout};
+    json_open(&json, NULL, '{');
+    json_text(&json, "target", target->name);
+    json_text(&json, "kind", molt_target_kind_name(target->kind));
+    json_text(&json, "chip", target->chip ? target->chip->name : NULL);
+    if (target->chip) {
+        json_number(&json, "chip_id", target->chip->chip_id);
+    } else {
+        json_null(&json, "chip_id");
+    }
+    json_known(&json, "file_size", target->file_size);
+    json_known(&json, "flash_size", target->flash_size);
+    json_known(&json, "header_flash_size", target->header_flash_size);
+    if (info->has_bootloader) {
+        json_image(&json, "bootloader", &info->bootloader);
+    } else {
+        json_null(&json, "bootloader");
+    }
+    json_table(&json, info, target);
+    json_open(&json, "apps", '[');
     for (uint32_t i = 0; i < info->app_count; i++) {
-        json_array_append_new(apps, json_image(&info->app[i]));
+        json_image(&json, NULL, &info->app[i]);
     }
-    json_object_set_new(root, "apps", apps);
+    json_close(&json, ']');
+    json_open(&json, "findings", '[');
     for (uint32_t i = 0; i < info->finding_count; i++) {
-        const struct molt_finding *f = &info->finding[i];
-        json_array_append_new(findings, json_pack("{s:s,s:s}", "severity",
-                                                  f->severity == MOLT_WRONG ? "wrong" : "odd",
-                                                  "text", f->text));
+        json_open(&json, NULL, '{');
+        json_text(&json, "severity", info->finding[i].severity == MOLT_WRONG ? "wrong" : "odd");
+        json_text(&json, "text", info->finding[i].text);
+        json_close(&json, '}');
     }
-    json_object_set_new(root, "findings", findings);
-    json_object_set_new(root, "wrong", json_boolean(info->wrong));
-    int failed = json_dumpf(root, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(root);
-    return failed ? CLI_FAILED : CLI_OK;
+    json_close(&json, ']');
+    json_bool(&json, "wrong", info->wrong);
+    json_close(&json, '}');
 }
 
 /* ---- Text ---- */
@@ -258,7 +274,7 @@ static int run(struct cli_args *args)
     if (!error) {
         error = molt_info_gather(info, &target, &message);
         if (!error && cli_has(args, "json")) {
-            code = print_json(info, &target);
+            print_json(info, &target);
         } else if (!error) {
             print_text(info, &target);
         }

@@ -9,8 +9,7 @@
 #define TABLE_END     (MOLT_PTABLE_OFFSET + SECTOR)
 #define OTADATA_SIZE  0x2000u
 #define NVS_LEAST     0x3000u
-#define TYPE_PLACES   2u /* types 2 and 3 describe bootloader and table themselves, below TABLE_END \
-                          */
+#define TYPE_PLACES   2u /* types 2 and 3 describe bootloader and table themselves */
 #define FLAG_READONLY 2u
 
 static bool is_slot(const struct molt_partition *row)
