@@ -1,0 +1,65 @@
+"""ESP32 images, tables and dumps as tests need them, made without the code under test."""
+import hashlib
+import struct
+
+BOOTLOADER, TABLE = 0x1000, 0x8000  # of the ESP32, in flash
+
+
+def row(kind, subtype, offset, size, name, flags=0):
+    return struct.pack("<2sBBII16sI", b"\xaa\x50", kind, subtype, offset, size, name.encode(), flags)
+
+
+def table(*rows, md5=True):
+    """The table's sector."""
+    data = b"".join(rows)
+    if md5:
+        data += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(data).digest()
+    return data.ljust(0x1000, b"\xff")
+
+
+NVS = row(1, 2, 0x9000, 0x5000, "nvs")
+OTADATA = row(1, 0, 0xE000, 0x2000, "otadata")
+FACTORY = row(0, 0, 0x10000, 0x1F0000, "factory")
+OTA_0 = row(0, 0x10, 0x10000, 0x1A0000, "ota_0")
+OTA_1 = row(0, 0x11, 0x1B0000, 0x1A0000, "ota_1")
+VFS = row(1, 0x81, 0x350000, 0xB0000, "vfs")
+
+
+def with_table(firmware, *rows, md5=True):
+    """A firmware file's bytes with another table."""
+    at = TABLE - BOOTLOADER
+    return firmware[:at] + table(*rows, md5=md5) + firmware[at + 0x1000:]
+
+
+def dump(firmware, size=4 << 20):
+    """A firmware file's bytes as a dump of a whole flash."""
+    return (b"\xff" * BOOTLOADER + firmware).ljust(size, b"\xff")
+
+
+def rows_of(firmware):
+    """(type, subtype, offset, size, name) of each row of a firmware file."""
+    found, at = [], TABLE - BOOTLOADER
+    while firmware[at:at + 2] == b"\xaa\x50":
+        magic, kind, subtype, offset, size, name, flags = struct.unpack_from("<2sBBII16sI", firmware, at)
+        found.append((kind, subtype, offset, size, name.rstrip(b"\0").decode()))
+        at += 32
+    return found
+
+
+def app_of(firmware):
+    """The app image of a firmware file whose app lies at 0x10000: its bytes up to its end."""
+    return firmware[0x10000 - BOOTLOADER:]
+
+
+def seal(image):
+    """An image with checksum and SHA-256 computed again; it must have an appended hash and end with it."""
+    image = bytearray(image)
+    at, xor = 24, 0xEF
+    for _ in range(image[1]):
+        length = struct.unpack_from("<I", image, at + 4)[0]
+        for byte in image[at + 8:at + 8 + length]:
+            xor ^= byte
+        at += 8 + length
+    end = at // 16 * 16 + 15
+    image[end] = xor
+    return bytes(image[:end + 1]) + hashlib.sha256(image[:end + 1]).digest()
