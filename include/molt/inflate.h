@@ -16,18 +16,23 @@ extern "C" {
 
 #define MOLT_INFLATE_WINDOW 4096
 
-/* About 1.3 KB besides the window. Fields are the decoder's own. */
+/* About 1.2 KB besides the window. Fields are the decoder's own. */
 struct molt_inflate {
-    uint8_t *window; /* MOLT_INFLATE_WINDOW bytes of the caller's */
-    uint32_t window_at, window_filled, window_taken;
-    uint64_t bits;
-    uint32_t bit_count;
-    uint8_t state, final, last_length_code;
-    uint32_t want, have, length, distance;
-    uint16_t hlit, hdist, hclen;
-    uint16_t symbol_code, symbol_first, symbol_index;
-    uint16_t count_literal[16], count_distance[16];
-    uint16_t symbol_literal[288], symbol_distance[32];
+    uint8_t *window;  /* MOLT_INFLATE_WINDOW bytes of the caller's, used as a ring */
+    uint32_t at;      /* where the next byte goes */
+    uint32_t history; /* bytes that a distance may reach back over */
+    uint32_t pending; /* bytes that were not taken yet */
+    uint32_t bits, bit_count;
+    uint8_t state;
+    bool final;
+    /* A symbol under way. */
+    uint16_t code, first, index;
+    uint8_t code_length;
+    /* A block's head under way, or a copy. */
+    uint16_t literal_codes, distance_codes, length_codes, have, symbol;
+    uint32_t length, distance;
+    uint16_t literal_count[16], distance_count[16];
+    uint16_t literal_symbol[288], distance_symbol[32];
     uint8_t lengths[320];
 };
 
