@@ -93,14 +93,13 @@ static int inflate_more(struct molt_engine *e)
 {
     const uint8_t *bytes;
     while (!e->stream_end && molt_inflate_peek(&e->inflate, &bytes) < MOLT_INFLATE_WINDOW) {
-        uint32_t used = 0;
+        uint32_t used = 0, pending = e->inflate.pending;
         int code = refill(e);
         if (code < 0) {
             return code;
         }
-        if (code == MOLT_DONE) {
-            return MOLT_E_CHUNK_DECODE; /* all input is used, and the last block has not ended */
-        }
+        /* Also without input: the decoder may hold bits, or a copy, for which there was no room
+         * before. */
         code = molt_inflate_push(&e->inflate, e->input + e->input_at, e->input_size - e->input_at,
                                  &used);
         e->input_at += used;
@@ -108,8 +107,8 @@ static int inflate_more(struct molt_engine *e)
             return code;
         }
         e->stream_end = code == MOLT_DONE;
-        if (used == 0 && !e->stream_end) {
-            break; /* the window wraps: what is there must be taken first */
+        if (used == 0 && e->inflate.pending == pending) {
+            break; /* what is there must be taken first, or the stream ends too early */
         }
     }
     return MOLT_OK;

@@ -70,7 +70,7 @@ static int switch_again(struct trial *t)
     if (!target) {
         return MOLT_E_NOT_A_SLOT;
     }
-    molt_situation_of(&t->port->device, target->number, true, &situation);
+    molt_situation_of(&t->port->device, target->number, false, &situation);
     int code = molt_otadata_plan_heal(&t->otadata, &situation, &plan);
     if (code < 0) {
         return code;
