@@ -92,7 +92,7 @@ void json_close(struct json_out *json, char bracket)
 void json_text(struct json_out *json, const char *key, const char *text)
 {
     if (!text) {
-        json_null(json, key);
+        json_nothing(json, key);
         return;
     }
     entry(json, key);
@@ -105,7 +105,7 @@ void json_number(struct json_out *json, const char *key, int64_t number)
     fprintf(json->out, "%lld", (long long)number);
 }
 
-void json_real(struct json_out *json, const char *key, double number)
+void json_fraction(struct json_out *json, const char *key, double number)
 {
     entry(json, key);
     fprintf(json->out, "%.6g", number);
@@ -117,7 +117,7 @@ void json_bool(struct json_out *json, const char *key, bool value)
     fputs(value ? "true" : "false", json->out);
 }
 
-void json_null(struct json_out *json, const char *key)
+void json_nothing(struct json_out *json, const char *key)
 {
     entry(json, key);
     fputs("null", json->out);

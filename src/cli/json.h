@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* No name here may be one of libjansson, which other files of the command use. */
 struct json_out {
     FILE *out;
     unsigned depth;
@@ -19,8 +20,8 @@ void json_close(struct json_out *json, char bracket); /* '}' or ']' */
 /* NULL gives null. Bytes that are no UTF-8 become U+FFFD. */
 void json_text(struct json_out *json, const char *key, const char *text);
 void json_number(struct json_out *json, const char *key, int64_t number);
-void json_real(struct json_out *json, const char *key, double number);
+void json_fraction(struct json_out *json, const char *key, double number);
 void json_bool(struct json_out *json, const char *key, bool value);
-void json_null(struct json_out *json, const char *key);
+void json_nothing(struct json_out *json, const char *key);
 
 #endif

@@ -41,7 +41,7 @@ static void json_known(struct json_out *json, const char *key, uint32_t number)
     if (number) {
         json_number(json, key, number);
     } else {
-        json_null(json, key);
+        json_nothing(json, key);
     }
 }
 
@@ -87,7 +87,7 @@ static void json_readable(struct json_out *json, const struct molt_info_image *f
     json_plain(json, "build_time", image->app.time);
     json_plain(json, "micropython", found->micropython);
     json_plain(json, "micropython_date", found->micropython_date);
-    json_real(json, "share", found->room ? (double)image->length / found->room : 0);
+    json_fraction(json, "share", found->room ? (double)image->length / found->room : 0);
 }
 
 static void json_image(struct json_out *json, const char *key, const struct molt_info_image *found)
@@ -109,7 +109,7 @@ static void json_table(struct json_out *json, const struct molt_info *info,
                        const struct molt_target *target)
 {
     if (target->table_error) {
-        json_null(json, "table");
+        json_nothing(json, "table");
         return;
     }
     json_open(json, "table", '{');
@@ -141,7 +141,7 @@ static void print_json(const struct molt_info *info, const struct molt_target *t
     if (target->chip) {
         json_number(&json, "chip_id", target->chip->chip_id);
     } else {
-        json_null(&json, "chip_id");
+        json_nothing(&json, "chip_id");
     }
     json_known(&json, "file_size", target->file_size);
     json_known(&json, "flash_size", target->flash_size);
@@ -149,7 +149,7 @@ static void print_json(const struct molt_info *info, const struct molt_target *t
     if (info->has_bootloader) {
         json_image(&json, "bootloader", &info->bootloader);
     } else {
-        json_null(&json, "bootloader");
+        json_nothing(&json, "bootloader");
     }
     json_table(&json, info, target);
     json_open(&json, "apps", '[');

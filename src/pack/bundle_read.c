@@ -1,8 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zlib.h>
-
+#include "molt/inflate.h"
 #include "molt/pack/bundle.h"
 
 /* Errors of the envelope as a bundle's. */
@@ -61,21 +60,35 @@ int molt_bundle_open(struct molt_bundle_view *view, const void *bytes, size_t si
                                           "bytes behind the last chunk", end, end, (uint32_t)size);
 }
 
-/* The stream must end exactly where the chunk does, on both sides. */
+/* By the decoder that the device has. The stream must end exactly where the chunk does, on both
+ * sides. */
 static bool inflate_chunk(const uint8_t *bytes, uint32_t n, uint8_t *out, uint32_t size)
 {
-    z_stream stream = {0};
-    if (inflateInit2(&stream, -12) != Z_OK) {
-        return false;
+    uint8_t window[MOLT_INFLATE_WINDOW];
+    struct molt_inflate inflate;
+    uint32_t used, ready, done = 0;
+    const uint8_t *piece;
+    int result = MOLT_OK;
+    molt_inflate_start(&inflate, window);
+    while (result == MOLT_OK) {
+        result = molt_inflate_push(&inflate, bytes, n, &used);
+        bytes += used;
+        n -= used;
+        bool idle = used == 0;
+        while ((ready = molt_inflate_peek(&inflate, &piece)) != 0) {
+            if (ready > size - done) {
+                return false;
+            }
+            memcpy(out + done, piece, ready);
+            molt_inflate_take(&inflate, ready);
+            done += ready;
+            idle = false;
+        }
+        if (result == MOLT_OK && idle) {
+            return false; /* wants more than there is */
+        }
     }
-    stream.next_in = (Bytef *)bytes;
-    stream.avail_in = n;
-    stream.next_out = out;
-    stream.avail_out = size;
-    bool ok =
-        inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.avail_in == 0 && stream.avail_out == 0;
-    inflateEnd(&stream);
-    return ok;
+    return result == MOLT_DONE && n == 0 && done == size;
 }
 
 int molt_bundle_decode_chunk(const struct molt_bundle_view *view,
