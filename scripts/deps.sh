@@ -3,6 +3,7 @@
 # Goes to build/deps (unpacked) and to a cache ($MOLT_CACHE, else ~/.cache/molt: downloads only). Nothing is installed.
 #   build/deps/littlefs/            the littlefs C library, from littlefs-python's source distribution
 #   build/deps/firmware/*.bin       the genuine ESP32_GENERIC MicroPython 1.23.0, from mp-image-tool-esp32's
+#   build/deps/p256-m/           ECDSA for devices (scripts/p256.sh)
 #   build/deps/src/NAME-VERSION/    those source distributions, whole
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -38,3 +39,6 @@ if [ ! -e "$deps/littlefs/lfs.c" ]; then
 fi
 mkdir -p "$deps/firmware"
 cp -u "$deps/src/mp_image_tool_esp32-0.1.1/tests/data/ESP32_GENERIC-20240602-v1.23.0.bin" "$deps/firmware/"
+
+# Only the devices' engine and its test need it: a command for the host is built without.
+"$top/scripts/p256.sh" || echo "deps.sh: no p256-m: test_p256 and the native modules cannot be built" >&2
