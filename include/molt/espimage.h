@@ -113,6 +113,11 @@ void molt_image_parse_descriptor(struct molt_app_descriptor *app, const uint8_t 
 int molt_image_read(struct molt_image *image, const struct molt_flash *flash, uint32_t offset,
                     uint32_t limit, void *buffer, uint32_t buffer_size, struct molt_diag *diag);
 
+/* The same with a platform's own SHA-256. */
+int molt_image_read_with(const struct molt_digest *digest, struct molt_image *image,
+                         const struct molt_flash *flash, uint32_t offset, uint32_t limit,
+                         void *buffer, uint32_t buffer_size, struct molt_diag *diag);
+
 /* What a bootable app must satisfy besides structure, in the order a bootloader looks. */
 struct molt_image_rules {
     uint16_t chip_id;

@@ -99,9 +99,6 @@ int molt_outfile_write(struct molt_outfile *out, const void *data, size_t n,
 
 int molt_outfile_commit(struct molt_outfile *out, struct molt_message *message)
 {
-    if (fsync(out->fd) != 0) {
-        return fail(out, "write it", message);
-    }
     int fd = out->fd;
     out->fd = -1;
     if (close(fd) != 0 || rename(out->temporary, out->name) != 0) {

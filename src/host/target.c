@@ -1,9 +1,13 @@
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "molt/host/target.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/filekind.h"
 #include "host/memflash.h"
@@ -59,22 +63,43 @@ static int check_file(const char *name, const struct stat *status, struct molt_m
     return MOLT_OK;
 }
 
-/* The whole file into new memory. */
-static int read_file(const char *name, uint8_t **bytes, uint32_t *size,
-                     struct molt_message *message)
+/*
+ * The file at its flash offsets: base bytes of FF, then a private copy of it that costs nothing
+ * until it is changed (a firmware has megabytes and most commands look at little of it). *bytes is
+ * NULL after an error; base is a multiple of the page size.
+ */
+static int map_file(const char *name, uint32_t base, uint8_t **bytes, uint32_t *size,
+                    struct molt_message *message)
 {
     struct stat status;
-    size_t n = 0;
-    int error = stat(name, &status) == 0 ? check_file(name, &status, message) : MOLT_OK;
+    *bytes = NULL;
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        int error =
+            molt_fail(message, molt_errno(errno), "%s: cannot open: %s", name, strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return error;
+    }
+    int error = check_file(name, &status, message);
     if (!error) {
-        error = molt_file_read(name, FILE_LIMIT, bytes, &n, message);
+        *size = (uint32_t)status.st_size;
+        uint8_t *place = mmap(NULL, (size_t)base + *size, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (place == MAP_FAILED || mmap(place + base, *size, PROT_READ | PROT_WRITE,
+                                        MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED) {
+            error =
+                molt_fail(message, molt_errno(errno), "%s: cannot read: %s", name, strerror(errno));
+            if (place != MAP_FAILED) {
+                munmap(place, (size_t)base + *size);
+            }
+        } else {
+            memset(place, 0xFF, base);
+            *bytes = place;
+        }
     }
-    *size = (uint32_t)n;
-    if (!error && n == 0) {
-        free(*bytes);
-        *bytes = NULL;
-        error = molt_fail(message, MOLT_E_IO, "%s: became empty meanwhile", name);
-    }
+    close(fd);
     return error;
 }
 
@@ -236,24 +261,20 @@ static int open_file(struct molt_target *target, struct molt_message *message)
 {
     uint8_t *bytes = NULL;
     uint32_t size = 0;
-    int error = read_file(target->name, &bytes, &size, message);
+    int error = map_file(target->name, 0, &bytes, &size, message);
     if (error) {
         return error;
     }
     struct file file = {bytes, size};
     error = classify(target, &file, message);
-    if (!error && target->base) {
-        uint8_t *moved = realloc(bytes, (size_t)target->base + size);
-        if (moved) {
-            memmove(moved + target->base, moved, size);
-            memset(moved, 0xFF, target->base);
-            bytes = moved;
-        } else {
-            error = molt_fail(message, MOLT_E_NO_MEMORY, "%s: no memory", target->name);
-        }
+    if (error || target->base) { /* now that the base is known, once more at its place */
+        munmap(bytes, size);
+        bytes = NULL;
+    }
+    if (!error && !bytes) {
+        error = map_file(target->name, target->base, &bytes, &size, message);
     }
     if (error) {
-        free(bytes);
         return error;
     }
     target->bytes = bytes;
@@ -290,7 +311,9 @@ int molt_target_save(struct molt_target *target, struct molt_message *message)
 int molt_target_close(struct molt_target *target, struct molt_message *message)
 {
     int error = target->board ? target_close_board(target, message) : MOLT_OK;
-    free(target->bytes);
-    target->bytes = NULL;
+    if (target->bytes) {
+        munmap(target->bytes, target->flash.size);
+        target->bytes = NULL;
+    }
     return error;
 }

@@ -318,17 +318,19 @@ static void apply_flash_size(struct work *work)
     }
 }
 
-/* The source's bytes; a dump gets the length of the new flash. */
+/* The source's own copy in memory; a dump gets the length of the new flash. */
 static int copy_source(struct work *work)
 {
     struct molt_edit *edit = work->edit;
     const struct molt_target *source = work->source;
     edit->base = source->base;
     edit->size = source->flash.size;
-    if (source->kind == MOLT_TARGET_DUMP && edit->size < edit->flash_size) {
-        edit->size = edit->flash_size;
+    edit->flash = source->bytes;
+    if (source->kind != MOLT_TARGET_DUMP || edit->size >= edit->flash_size) {
+        return MOLT_OK;
     }
-    edit->flash = malloc(edit->size);
+    edit->size = edit->flash_size;
+    edit->flash = edit->owned = malloc(edit->size);
     if (!edit->flash) {
         return molt_fail(work->message, MOLT_E_NO_MEMORY, "no memory for %u bytes", edit->size);
     }
@@ -400,6 +402,6 @@ int molt_edit_write(const struct molt_edit *edit, const struct molt_target *sour
 
 void molt_edit_free(struct molt_edit *edit)
 {
-    free(edit->flash);
-    edit->flash = NULL;
+    free(edit->owned);
+    edit->owned = edit->flash = NULL;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "molt/host/digest.h"
+
 #define BUFFER 65536u
 
 static bool is_erased(const struct molt_flash *flash, uint32_t offset)
@@ -53,8 +55,8 @@ void molt_info_read_image(struct molt_info_image *found, const struct molt_flash
         found->empty = true;
         return;
     }
-    found->error =
-        molt_image_read(&found->image, flash, offset, room, buffer, sizeof buffer, &found->diag);
+    found->error = molt_image_read_with(&molt_host_sha256, &found->image, flash, offset, room,
+                                        buffer, sizeof buffer, &found->diag);
     if (!found->error) {
         found->readable = true;
         found->error = judge(found, chip);

@@ -1,7 +1,8 @@
 /*
  * A file that appears whole or not at all: written under a temporary name in the same folder,
- * synced, renamed. Whatever happened before molt_outfile_commit, molt_outfile_discard leaves
- * nothing.
+ * synced, renamed. It can be made again, so the disk
+ * is not waited for (molt_file_write does that, for what cannot). Whatever happened before
+ * molt_outfile_commit, molt_outfile_discard leaves nothing.
  */
 #ifndef MOLT_HOST_OUTFILE_H
 #define MOLT_HOST_OUTFILE_H

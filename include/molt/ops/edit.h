@@ -27,12 +27,14 @@ struct molt_edit {
     uint32_t app_offset, app_length; /* of the app that is kept */
     char app_label[17];              /* its partition afterwards */
     uint32_t base;                   /* flash offset of the file's first byte */
-    uint8_t *flash;                  /* the result at its flash offsets; owned */
-    uint32_t size;                   /* bytes of flash; the file has size - base */
+    uint8_t *owned;                  /* NULL, or what flash points to */
+    uint8_t *flash; /* the result at its flash offsets; the source's copy in memory, or owned */
+    uint32_t size;  /* bytes of flash; the file has size - base */
 };
 
 /*
- * Plans and makes the result in memory. The caller frees it with molt_edit_free, also after an
+ * Plans and makes the result in memory (in the source's own copy where it can: the source must not
+ * be used for anything else afterwards). The caller frees it with molt_edit_free, also after an
  * error (the plan then has the steps found until there). MOLT_E_UNSUPPORTED (not a firmware file or
  * dump), MOLT_E_ARGUMENT, MOLT_E_RANGE (flash size), MOLT_E_NO_SPACE (layout), MOLT_E_IMAGE_*
  * (bootloader or app not right, app larger than its slot), MOLT_E_TABLE_*, MOLT_E_NO_MEMORY.
