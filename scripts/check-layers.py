@@ -14,6 +14,9 @@ import tree
 # "interface" is no folder: the headers of roles that one layer implements and another uses.
 INTERFACES = {"crypto", "error", "files", "flash", "progress", "source", "store"}
 
+# Headers without a source of their name.
+NAMED = {"stores": "engine"}
+
 MAY_INCLUDE = {
     "interface": {"interface"},
     "core": {"core", "interface"},
@@ -22,9 +25,8 @@ MAY_INCLUDE = {
     "pack": {"pack", "core", "interface"},
     # The boot model judges core, so it shares nothing with it.
     "sim": {"sim", "interface"},
-    # Host joins interfaces to libraries and the operating system, and holds simulated hardware. It reads tables and images where a
-    # folder or file has to be understood, but never drives an update.
-    "host": {"host", "sim", "pack", "core", "interface"},
+    # Host joins interfaces to libraries and the operating system, and holds simulated hardware.
+    "host": {"host", "sim", "pack", "engine", "core", "interface"},
     # ops does what a user asks for, over host's files, boards and transports.
     "ops": {"ops", "host", "sim", "pack", "wire", "engine", "core", "interface"},
     "cli": {"cli", "ops", "host", "sim", "pack", "wire", "engine", "core", "interface"},
@@ -37,7 +39,7 @@ HOSTED = FREESTANDING | {"assert.h", "ctype.h", "errno.h", "inttypes.h", "stdarg
 FOLDERS = {"dirent.h", "fcntl.h", "sys/stat.h", "sys/types.h", "unistd.h"}
 TERMINAL = FOLDERS | {"getopt.h", "signal.h", "strings.h", "sys/ioctl.h", "sys/wait.h", "termios.h", "jansson.h"}
 SYSTEM = {"interface": FREESTANDING, "core": FREESTANDING, "engine": FREESTANDING, "wire": FREESTANDING,
-          "pack": HOSTED | {"zlib.h"}, "sim": HOSTED, "ops": HOSTED | FOLDERS | {"jansson.h"},
+          "pack": HOSTED | {"zlib.h"}, "sim": HOSTED | {"math.h"}, "ops": HOSTED | FOLDERS | {"jansson.h"},
           "cli": HOSTED | TERMINAL, "host": None}  # None: any
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
@@ -51,6 +53,8 @@ def layer_of_header(root, name):
     stem = name[:-2]
     if stem in INTERFACES:
         return "interface"
+    if stem in NAMED:
+        return NAMED[stem]
     for layer in ("core", "engine", "wire"):
         folder = os.path.join(root, "src", layer)
         if stem == layer or (os.path.isdir(folder) and any(

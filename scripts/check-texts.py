@@ -8,7 +8,7 @@ import tree
 
 TEXT = (".c", ".h", ".py", ".sh", ".md", ".txt", ".json", ".cmake", "Makefile", "run", ".yml", ".mk")
 # Written in pieces, so that this file passes its own check.
-MACHINE = re.compile("|".join((r"/wo" r"rk/[a-z.]", r"/ro" r"ot/", r"/ho" r"me/[a-z]", r"/Use" r"rs/[a-z]", r"bash" r"_jobs")))
+MACHINE = re.compile(r"(?<![\w\".$}*-])(?:" + "|".join((r"/wo" r"rk/[a-z.]", r"/ro" r"ot/", r"/ho" r"me/[a-z]", r"/Use" r"rs/[a-z]")) + ")|bash" r"_jobs")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COLUMNS = 100
 

@@ -13,7 +13,7 @@
 static int load(const struct molt_store *store, enum molt_record record, uint8_t *bytes,
                 uint32_t capacity)
 {
-    int n = store->ops->get(store->context, record, bytes, capacity);
+    int n = store->ops->get(store->context, (int)record, bytes, capacity);
     if (n == MOLT_E_NOT_FOUND) {
         return 0;
     }

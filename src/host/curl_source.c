@@ -155,8 +155,11 @@ static int open_at(struct molt_curl_source *s, uint64_t first, uint64_t end)
 /* Can the transfer under way bring the byte at offset? */
 static bool reaches(const struct molt_curl_source *s, uint64_t offset)
 {
-    return s->open && s->position <= offset && (s->end == HTTP_UNKNOWN || offset < s->end) &&
-           (s->whole || offset - s->position <= SKIP_MAX);
+    if (!s->open || (s->end != HTTP_UNKNOWN && offset >= s->end)) {
+        return false;
+    }
+    return offset < s->position ? s->position - offset <= http_kept(&s->http)
+                                : s->whole || offset - s->position <= SKIP_MAX;
 }
 
 /* The end of what is asked for when reading begins at offset. */
@@ -172,6 +175,10 @@ static uint64_t range_end(const struct molt_curl_source *s, uint64_t offset, uin
 /* From the transfer under way: the count, 0 when the file ends there, or an error. */
 static int take(struct molt_curl_source *s, uint64_t offset, void *buffer, uint32_t n)
 {
+    if (offset < s->position) { /* the engine looks at an image's head, then reads it all */
+        http_rewind(&s->http, (size_t)(s->position - offset));
+        s->position = offset;
+    }
     for (;;) {
         uint64_t gap = offset - s->position;
         bool skip = gap > 0;

@@ -381,6 +381,16 @@ int http_read(struct http *h, void *out, size_t n)
     return (int)n;
 }
 
+size_t http_kept(const struct http *h)
+{
+    return h->head;
+}
+
+void http_rewind(struct http *h, size_t n)
+{
+    h->head -= n;
+}
+
 int http_back_off(struct http *h, uint32_t failures)
 {
     uint64_t wait = h->options.backoff_ms;

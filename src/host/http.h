@@ -60,6 +60,10 @@ int http_open(struct http *http, const char *range, const char *if_range);
 /* Body bytes: the count, 0 at its end (http->result tells whether all came), or an error. */
 int http_read(struct http *http, void *out, size_t n);
 
+/* Bytes taken that are still in the buffer: http_rewind gives n of them, at most these, back. */
+size_t http_kept(const struct http *http);
+void http_rewind(struct http *http, size_t n);
+
 /* Ends the request, whatever state it is in. */
 void http_stop(struct http *http);
 

@@ -39,15 +39,19 @@ class Molt:
         return self(*words, check=code, **options).stderr
 
 
+def molt_path(name="MOLT"):
+    path = os.environ.get(name) or os.environ.get("MOLT") or TOP / "build" / "molt"
+    assert os.access(path, os.X_OK), "%s: build it first" % path
+    return path
+
+
 @pytest.fixture
 def molt(request, tmp_path):
     """The command, run in an empty folder of its own."""
     name = "MOLT"
     if request.node.get_closest_marker("fast"):
         name = "MOLT_FAST"
-    path = os.environ.get(name) or os.environ.get("MOLT") or TOP / "build" / "molt"
-    assert os.access(path, os.X_OK), "%s: build it first" % path
-    return Molt(path, tmp_path)
+    return Molt(molt_path(name), tmp_path)
 
 
 @pytest.fixture(scope="session")

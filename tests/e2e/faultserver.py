@@ -14,6 +14,7 @@ The first part of a path names the fault, so that a base URL carries it:  http:/
   changed                the file is another one: other bytes, other entity tag; quiet: without tags and dates, other length
   badrange=KIND          shifted, missing, garbage, beyond (more than asked for), part200 (the range, as status 200), total (another length)
   chunked                Transfer-Encoding: chunked, no Content-Length; chunkedplain: so, and without ranges
+  damage=N               bit 0 of the file's byte N is another one
   encoded                says Content-Encoding: gzip
 Further words, after commas: times=N (only the first N requests have it), after=N (the first N have not), only=TEXT (paths that
 hold TEXT), tag=TEXT (counts apart from others).
@@ -121,6 +122,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             data = bytes(b ^ 0x55 for b in data)
         elif kind == "quiet":
             data = data + b"more"
+        elif kind == "damage":
+            at = int(fault.value)
+            data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
         tag = '"%s"' % hashlib.sha256(data).hexdigest()[:16]
         asked = self.range_of(len(data))
         if self.headers.get("If-Range") not in (None, tag) or kind in ("norange", "chunkedplain"):

@@ -200,6 +200,26 @@ static void test_ranges(void **state)
     molt_curl_source_close(c.curl);
 }
 
+/* The engine looks at the first bytes of a chunk and begins again: no second request. */
+static void test_look_back(void **state)
+{
+    (void)state;
+    struct client c;
+    struct molt_http_counters counters;
+    uint8_t piece[512];
+    open_fault(&c, "ok,tag=back");
+    assert_int_equal(c.source.ops->expect(c.source.context, 5000, 60000), MOLT_OK);
+    assert_int_equal(c.source.ops->read(c.source.context, 5000, piece, 512), 512);
+    assert_int_equal(read_range(&c, 5000, 60000), MOLT_OK);
+    molt_curl_source_counters(c.curl, &counters);
+    assert_int_equal(counters.requests, 1);
+    /* Too far back: asked for again. */
+    assert_int_equal(read_range(&c, 4000, 1000), MOLT_OK);
+    molt_curl_source_counters(c.curl, &counters);
+    assert_int_equal(counters.requests, 2);
+    molt_curl_source_close(c.curl);
+}
+
 static void test_without_expect(void **state)
 {
     (void)state;
@@ -471,13 +491,14 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranges),        cmocka_unit_test(test_without_expect),
-        cmocka_unit_test(test_whole_answers), cmocka_unit_test(test_resumes),
-        cmocka_unit_test(test_gives_up),      cmocka_unit_test(test_wrong_ranges),
-        cmocka_unit_test(test_changes),       cmocka_unit_test(test_nobody_there),
-        cmocka_unit_test(test_urls),          cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_tls),           cmocka_unit_test(test_get),
-        cmocka_unit_test(test_empty_file),    cmocka_unit_test(test_file_source),
+        cmocka_unit_test(test_ranges),       cmocka_unit_test(test_without_expect),
+        cmocka_unit_test(test_look_back),    cmocka_unit_test(test_whole_answers),
+        cmocka_unit_test(test_resumes),      cmocka_unit_test(test_gives_up),
+        cmocka_unit_test(test_wrong_ranges), cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_cancel),       cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_get),          cmocka_unit_test(test_empty_file),
+        cmocka_unit_test(test_file_source),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -34,8 +34,8 @@ enum molt_cut {
     MOLT_CUT_BEFORE, /* nothing of it happens */
     MOLT_CUT_AFTER,  /* all of it happens, the caller never hears of it */
     MOLT_CUT_TORN,   /* program: whole pages up to some point, then a page with a prefix and mixed,
-                        weak bits;   erase: sectors old, zero, mixed, or blank-looking with weak cells
-                      */
+                        weak bits; erase: sectors old, zero, mixed, or blank-looking with weak
+                        cells */
     MOLT_CUT_TORN_OTHER /* torn again with other choices */
 };
 
