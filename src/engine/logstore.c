@@ -172,7 +172,7 @@ static int put(void *context, int record, const void *data, uint32_t n)
     }
     memcpy(entry + ENTRY_HEAD, data, n);
     int code = append(l, l->active, l->at, record, n, entry);
-    if (code == MOLT_E_VERIFY) {
+    if (code == MOLT_E_VERIFY || code == MOLT_E_NOT_ERASED) {
         l->at = 0; /* what stands there now is not an entry: never append behind it */
         return compact(l, record, data, n);
     }

@@ -1,0 +1,472 @@
+/*
+ * Power cuts at every operation of flash and store, four ways each, in every part of an update's
+ * life. The judge is the boot model and hashes that were computed before the run: a whole, verified
+ * image boots with the files that belong to it, and a rerun converges.
+ *
+ * MOLT_POWER_EVERY=n takes only every n-th operation (for builds with sanitizers, which are slow).
+ * MOLT_SOAK=1 adds a second cut, at every operation of the recovery from each first one (thinned by
+ * MOLT_SOAK_STEP).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rig_bundle.h"
+#include "testing.h"
+
+static struct rig_version old_version, new_version, next_version;
+
+/* The operator's whole wish, from whatever state the device is in: `wanted` runs, confirmed. */
+static int install_and_confirm(struct rig *rig, const struct rig_version *wanted)
+{
+    rig_serve(rig, wanted->bundle.data, (uint32_t)wanted->bundle.size);
+    rig->port.retry_failed = true;
+    for (int i = 0; i < 8; i++) {
+        int code = rig_start(rig);
+        if (code < 0) {
+            return code;
+        }
+        code = rig_install(rig, NULL);
+        if (code == MOLT_E_INSTALLED) {
+            return MOLT_OK;
+        }
+        if (code == MOLT_E_UNCONFIRMED) {
+            code = molt_trial_confirm(&rig->port);
+        }
+        if (code < 0) {
+            return code;
+        }
+    }
+    return MOLT_E_BOOT_DISAGREES;
+}
+
+static int to_new(struct rig *rig)
+{
+    return install_and_confirm(rig, &new_version);
+}
+
+static int to_next(struct rig *rig)
+{
+    return install_and_confirm(rig, &next_version);
+}
+
+/* Installed and started once, not confirmed. */
+static int to_trial(struct rig *rig)
+{
+    rig_serve(rig, new_version.bundle.data, (uint32_t)new_version.bundle.size);
+    int code = rig_start(rig);
+    code = code < 0 ? code : rig_install(rig, NULL);
+    return code < 0 ? code : rig_start(rig);
+}
+
+static int to_failed(struct rig *rig)
+{
+    int code = to_trial(rig);
+    code = code < 0 ? code : rig_start(rig);
+    return code < 0 ? code : rig_start(rig);
+}
+
+/* A restart without a confirm: twice, because a bootloader without rollback needs the second. */
+static int restart(struct rig *rig)
+{
+    int code = rig_start(rig);
+    return code < 0 ? code : rig_start(rig);
+}
+
+/* The trial goes on where it was when the base state was taken: the application confirms in the
+ * same boot. */
+static int confirm_now(struct rig *rig)
+{
+    return molt_trial_confirm(&rig->port);
+}
+
+static int give_up(struct rig *rig)
+{
+    int code = molt_trial_rollback(&rig->port);
+    return code < 0 ? code : rig_start(rig);
+}
+
+struct scenario {
+    const char *name;
+    struct rig_options options;
+    enum molt_pack_codec codec;
+    uint32_t length;      /* of the images */
+    uint32_t new_changed; /* blocks in which new differs from old; 0 = everywhere */
+    bool release;
+    int (*prepare)(struct rig *rig); /* to the state before; NULL = just the old image */
+    int (*act)(struct rig *rig);     /* what is cut */
+    int (*rerun)(struct rig *rig);   /* the wish, again, after the cut */
+    struct rig_version *wanted;      /* what runs in the end */
+    bool live;                       /* act goes on in the boot of prepare */
+};
+
+#define SMALL  0x10000u /* slot and image of one chunk, filled to the last byte */
+#define MIDDLE 0x20000u
+#define LARGE  0x30000u
+
+static const struct scenario scenarios[] = {
+    {"install raw, slot filled",
+     {.slot_size = SMALL, .seed = 1},
+     MOLT_PACK_RAW,
+     SMALL,
+     0,
+     false,
+     NULL,
+     to_new,
+     to_new,
+     &new_version,
+     false},
+    {"install deflate",
+     {.slot_size = MIDDLE, .seed = 2},
+     MOLT_PACK_SMALLEST,
+     0x1F010,
+     0,
+     false,
+     NULL,
+     to_new,
+     to_new,
+     &new_version,
+     false},
+    {"install over a similar image",
+     {.slot_size = LARGE, .seed = 3},
+     MOLT_PACK_SMALLEST,
+     LARGE,
+     0x4,
+     true,
+     to_new,
+     to_next,
+     to_next,
+     &next_version,
+     false},
+    {"install with files",
+     {.slot_size = SMALL, .seed = 4},
+     MOLT_PACK_SMALLEST,
+     0xF000,
+     0,
+     true,
+     NULL,
+     to_new,
+     to_new,
+     &new_version,
+     false},
+    {"release switch",
+     {.slot_size = SMALL, .seed = 5},
+     MOLT_PACK_RAW,
+     0xE000,
+     0,
+     true,
+     to_new,
+     to_next,
+     to_next,
+     &next_version,
+     false},
+    {"three slots",
+     {.slot_size = SMALL, .slot_count = 3, .seed = 6},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_new,
+     to_next,
+     to_next,
+     &next_version,
+     false},
+    {"factory and two slots",
+     {.slot_size = SMALL, .factory = true, .seed = 7},
+     MOLT_PACK_SMALLEST,
+     0x9000,
+     0,
+     true,
+     NULL,
+     to_new,
+     to_new,
+     &new_version,
+     false},
+    {"bootloader without rollback",
+     {.slot_size = SMALL, .no_rollback = true, .seed = 8},
+     MOLT_PACK_SMALLEST,
+     0xA000,
+     0,
+     true,
+     NULL,
+     to_new,
+     to_new,
+     &new_version,
+     false},
+    {"confirm",
+     {.slot_size = SMALL, .seed = 9},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_trial,
+     confirm_now,
+     to_new,
+     &new_version,
+     true},
+    {"rollback by the bootloader",
+     {.slot_size = SMALL, .seed = 10},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_trial,
+     restart,
+     restart,
+     &old_version,
+     false},
+    {"rollback without the bootloader",
+     {.slot_size = SMALL, .no_rollback = true, .seed = 11},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_trial,
+     restart,
+     restart,
+     &old_version,
+     false},
+    {"rollback by the operator",
+     {.slot_size = SMALL, .seed = 12},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_trial,
+     give_up,
+     restart,
+     &old_version,
+     true},
+    {"update after a rollback",
+     {.slot_size = SMALL, .seed = 13},
+     MOLT_PACK_SMALLEST,
+     0xC000,
+     0,
+     true,
+     to_failed,
+     to_next,
+     to_next,
+     &next_version,
+     false},
+    {"store in a log",
+     {.slot_size = SMALL, .store = RIG_STORE_LOG, .seed = 14},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     NULL,
+     to_new,
+     to_new,
+     &new_version,
+     false},
+    {"store in files",
+     {.slot_size = SMALL, .store = RIG_STORE_FILES, .seed = 15},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     NULL,
+     to_new,
+     to_new,
+     &new_version,
+     false},
+};
+
+static const char *const ways[] = {"", "before", "after", "torn", "torn otherwise"};
+
+struct run {
+    const struct scenario *s;
+    struct rig base, rig;
+    uint32_t *erases; /* per sector */
+    uint64_t cuts;
+};
+
+static bool whole(struct rig *rig)
+{
+    return rig_runs(rig, &old_version) || rig_runs(rig, &new_version) ||
+           rig_runs(rig, &next_version);
+}
+
+/* What a person needs to repeat a failure. */
+static void explain(const struct run *run, uint64_t n, int way, const char *what)
+{
+    print_error("%s: operation %llu, cut %s: %s; boot: %s\n", run->s->name, (unsigned long long)n,
+                ways[way], what, run->rig.boot.why);
+    print_error("  runs old %d new %d next %d\n", rig_runs((struct rig *)&run->rig, &old_version),
+                rig_runs((struct rig *)&run->rig, &new_version),
+                rig_runs((struct rig *)&run->rig, &next_version));
+}
+
+/* Erases of the app slots so far. */
+static uint64_t slot_erases(const struct run *run)
+{
+    uint64_t n = 0;
+    for (uint32_t at = RIG_SLOT_0; at < run->rig.vfs_offset; at += MOLT_NOR_SECTOR) {
+        n += run->erases[at / MOLT_NOR_SECTOR];
+    }
+    return n;
+}
+
+/* The device as prepare left it, with its erases counted from zero. */
+static void rewind_to_base(struct run *run)
+{
+    rig_copy(&run->rig, &run->base);
+    memset(run->erases, 0, RIG_FLASH_SIZE / MOLT_NOR_SECTOR * sizeof *run->erases);
+    run->rig.nor.sector_erases = run->erases;
+    if (run->s->live) { /* the application runs already: mount and store, no boot */
+        assert_int_equal(rig_resume(&run->rig), MOLT_OK);
+    }
+}
+
+/* Three power-ups after a cut; each must boot something whole with its own files. */
+static void boots_three_times(struct run *run, uint64_t n, int way)
+{
+    for (int i = 0; i < 3; i++) {
+        molt_nor_power_up(&run->rig.nor);
+        int code = rig_start(&run->rig);
+        if (code != MOLT_OK || !whole(&run->rig)) {
+            explain(run, n, way, code == MOLT_OK ? "not whole" : molt_strerror(code));
+            fail();
+        }
+    }
+}
+
+static void converges(struct run *run, uint64_t n, int way)
+{
+    molt_nor_power_up(&run->rig.nor);
+    int code = run->s->rerun(&run->rig);
+    if (code != MOLT_OK) {
+        explain(run, n, way, molt_strerror(code));
+        fail();
+    }
+    if (run->rig.nor.off || rig_start(&run->rig) != MOLT_OK ||
+        !rig_runs(&run->rig, run->s->wanted)) {
+        explain(run, n, way, "does not converge");
+        fail();
+    }
+}
+
+/* A positive number from the environment, or the default. */
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    uint64_t n = text ? strtoull(text, NULL, 10) : 0;
+    return n ? n : otherwise;
+}
+
+/* Second cuts while recovering from one first cut. */
+static void second_cuts(struct run *run, uint64_t n, int way)
+{
+    uint64_t step = setting("MOLT_SOAK_STEP", 7);
+    for (uint64_t m = 1 + n % step;; m += step) {
+        rewind_to_base(run);
+        run->rig.nor.cut_at = run->rig.nor.operations + n;
+        run->rig.nor.cut = (enum molt_cut)way;
+        run->s->act(&run->rig);
+        molt_nor_power_up(&run->rig.nor);
+        run->rig.nor.cut_at = run->rig.nor.operations + m;
+        run->rig.nor.cut = (enum molt_cut)(1 + (n + m) % 4);
+        int code = run->s->rerun(&run->rig);
+        if (code == MOLT_OK && !run->rig.nor.off) {
+            return; /* behind the last operation of the recovery */
+        }
+        boots_three_times(run, n, way);
+        converges(run, n, way);
+        run->cuts++;
+    }
+}
+
+static void one_cut(struct run *run, uint64_t n, int way, uint64_t clean_erases)
+{
+    rewind_to_base(run);
+    run->rig.nor.cut_at = run->rig.nor.operations + n;
+    run->rig.nor.cut = (enum molt_cut)way;
+    run->rig.nor.random = n * 4 + (uint64_t)way;
+    int code = run->s->act(&run->rig);
+    if (code != MOLT_E_POWER && !run->rig.nor.off) {
+        explain(run, n, way, "the cut was not noticed");
+        fail();
+    }
+    boots_three_times(run, n, way);
+    converges(run, n, way);
+    uint64_t allowed = clean_erases + 16; /* one chunk more for the cut */
+    if (slot_erases(run) > allowed) {
+        print_error("%s: operation %llu, cut %s: %llu sector erases, allowed %llu\n", run->s->name,
+                    (unsigned long long)n, ways[way], (unsigned long long)slot_erases(run),
+                    (unsigned long long)allowed);
+        fail();
+    }
+    run->cuts++;
+    if (getenv("MOLT_SOAK")) {
+        second_cuts(run, n, way);
+    }
+}
+
+static void make_versions(const struct scenario *s)
+{
+    struct molt_pack_input more = {
+        .codec = s->codec, .slot_size = s->options.slot_size, .board = "RIG"};
+    rig_version_make(&old_version, s->length, 1, 0, false, &more);
+    more.sequence = 2;
+    rig_version_make(&new_version, s->length, 2, 0, s->release, &more);
+    more.sequence = 3;
+    /* next shares most blocks with what stands in the slot it goes to */
+    rig_version_make(&next_version, s->length, s->new_changed ? 1 : 3, s->new_changed, s->release,
+                     &more);
+}
+
+static uint64_t total_cuts;
+
+static void sweep(void **state)
+{
+    const struct scenario *s = *state;
+    struct run run = {.s = s};
+    make_versions(s);
+    rig_init(&run.base, &s->options, old_version.image, old_version.length);
+    rig_init(&run.rig, &s->options, old_version.image, old_version.length);
+    run.erases = calloc(RIG_FLASH_SIZE / MOLT_NOR_SECTOR, sizeof *run.erases);
+    assert_non_null(run.erases);
+    assert_int_equal(s->prepare ? s->prepare(&run.base) : rig_start(&run.base), MOLT_OK);
+    rig_suspend(&run.base);
+
+    rewind_to_base(&run);
+    uint64_t before = run.rig.nor.operations;
+    assert_int_equal(s->act(&run.rig), MOLT_OK);
+    uint64_t operations = run.rig.nor.operations - before, erases = slot_erases(&run);
+    assert_int_equal(rig_start(&run.rig), MOLT_OK);
+    if (!rig_runs(&run.rig, s->wanted)) {
+        explain(&run, 0, 0, "the uncut run does not get there");
+        fail();
+    }
+    assert_true(operations > 0);
+    for (uint64_t n = 1; n <= operations; n += setting("MOLT_POWER_EVERY", 1)) {
+        for (int way = MOLT_CUT_BEFORE; way <= MOLT_CUT_TORN_OTHER; way++) {
+            one_cut(&run, n, way, erases);
+        }
+    }
+    print_message("%s: %llu operations, %llu cuts\n", s->name, (unsigned long long)operations,
+                  (unsigned long long)run.cuts);
+    total_cuts += run.cuts;
+    rig_free(&run.base);
+    rig_free(&run.rig);
+    free(run.erases);
+    rig_version_free(&old_version);
+    rig_version_free(&new_version);
+    rig_version_free(&next_version);
+}
+
+int main(int argc, char **argv)
+{
+    enum { COUNT = sizeof scenarios / sizeof scenarios[0] };
+    struct CMUnitTest tests[COUNT];
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        if (argc < 2 || strstr(scenarios[i].name, argv[1])) {
+            tests[count++] = (struct CMUnitTest){scenarios[i].name, sweep, NULL, NULL,
+                                                 (void *)(uintptr_t)&scenarios[i]};
+        }
+    }
+    int failed = _cmocka_run_group_tests("power", tests, count, NULL, NULL);
+    printf("%llu power cuts, 3 boots and a rerun after each\n", (unsigned long long)total_cuts);
+    return failed || total_cuts == 0;
+}

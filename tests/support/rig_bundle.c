@@ -1,0 +1,84 @@
+#include "rig_bundle.h"
+#include "testing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void make_files(struct rig_version *v, uint32_t seed)
+{
+    static const char *const paths[RIG_FILES] = {"main.py", "lib/helper.py", "data/table.bin"};
+    static const uint32_t sizes[RIG_FILES] = {300, 5000, 8999};
+    for (uint32_t i = 0; i < RIG_FILES; i++) {
+        for (uint32_t k = 0; k < sizes[i]; k++) {
+            v->text[i][k] = (char)('a' + (k * (seed + 3) + k / 97 + i) % 26);
+        }
+        v->file[i] = (struct molt_pack_file){paths[i], (const uint8_t *)v->text[i], sizes[i],
+                                             MOLT_KEEP_REPLACE};
+    }
+}
+
+void rig_version_make(struct rig_version *version, uint32_t length, uint32_t seed, uint32_t changed,
+                      bool release, const struct molt_pack_input *more)
+{
+    struct molt_pack_input input = more ? *more : (struct molt_pack_input){0};
+    struct molt_diag diag = {0};
+    memset(version, 0, sizeof *version);
+    version->image = rig_image(length, seed, changed);
+    version->length = length;
+    molt_sha256_of(version->image, length, version->sha256);
+    input.app = version->image;
+    input.app_size = length;
+    input.sequence = input.sequence ? input.sequence : seed;
+    if (release) {
+        make_files(version, seed + changed);
+        input.files = version->file;
+        input.file_count = RIG_FILES;
+        version->has_release = true;
+    }
+    int code = molt_bundle_build(&version->bundle, &input, &rig_signer, NULL, &diag);
+    if (code < 0) {
+        print_error("bundle: %s (%s)\n", molt_strerror(code), diag.what ? diag.what : "-");
+    }
+    assert_int_equal(code, MOLT_OK);
+    if (release) {
+        struct molt_bundle_view view;
+        assert_int_equal(molt_bundle_open(&view, version->bundle.data, version->bundle.size, NULL),
+                         MOLT_OK);
+        const struct molt_payload *pack = molt_manifest_payload(&view.manifest, MOLT_ROLE_RELEASE);
+        molt_release_directory(pack->sha256, version->directory);
+    }
+}
+
+void rig_version_free(struct rig_version *version)
+{
+    free(version->image);
+    molt_bytes_free(&version->bundle);
+}
+
+bool rig_runs(struct rig *rig, const struct rig_version *version)
+{
+    char directory[MOLT_RELEASE_DIR_SIZE], path[MOLT_PATH_MAX];
+    static uint8_t bytes[10000];
+    if (rig->boot.result != MOLT_BOOT_RUNS ||
+        memcmp(rig->boot.image_sha256, version->sha256, 32) != 0) {
+        return false;
+    }
+    if (rig->options.no_files) {
+        return true;
+    }
+    int bound = rig_release(rig, directory);
+    if (bound != (version->has_release ? 1 : 0) ||
+        (bound == 1 && strcmp(directory, version->directory) != 0)) {
+        return false;
+    }
+    for (int i = 0; version->has_release && i < RIG_FILES; i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, version->file[i].path);
+        int n = rig->files.ops->read(rig->files.context, path, 0, bytes, sizeof bytes);
+        if (n != (int)version->file[i].size ||
+            memcmp(bytes, version->file[i].bytes, (size_t)n) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
