@@ -93,11 +93,20 @@ int molt_nor_operation(struct molt_nor *nor)
     return cut == MOLT_CUT_BEFORE || cut == MOLT_CUT_TORN ? MOLT_E_POWER : 1;
 }
 
+/* The boot model calls the operations themselves, with offsets that a hostile table may name. */
+static bool outside(const struct molt_nor *nor, uint32_t offset, uint32_t n)
+{
+    return offset > nor->size || n > nor->size - offset;
+}
+
 static int nor_read(void *context, uint32_t offset, void *buffer, uint32_t n)
 {
     struct molt_nor *nor = context;
     if (nor->off) {
         return MOLT_E_POWER;
+    }
+    if (outside(nor, offset, n)) {
+        return MOLT_E_RANGE;
     }
     memcpy(buffer, nor->bytes + offset, n);
     nor->bytes_read += n;
@@ -128,6 +137,9 @@ static int nor_program(void *context, uint32_t offset, const void *buffer, uint3
     const uint8_t *data = buffer;
     if (nor->off) {
         return MOLT_E_POWER;
+    }
+    if (outside(nor, offset, n) || n == 0) {
+        return n == 0 ? MOLT_OK : MOLT_E_RANGE;
     }
     for (uint32_t i = 0; i < n; i++) {
         if (data[i] & ~nor->bytes[offset + i]) {
@@ -174,6 +186,12 @@ static int nor_erase(void *context, uint32_t offset, uint32_t n)
     struct molt_nor *nor = context;
     if (nor->off) {
         return MOLT_E_POWER;
+    }
+    if (outside(nor, offset, n) || n == 0) {
+        return n == 0 ? MOLT_OK : MOLT_E_RANGE;
+    }
+    if (offset % MOLT_NOR_SECTOR || n % MOLT_NOR_SECTOR) {
+        return MOLT_E_ALIGNMENT;
     }
     enum molt_cut cut = count(nor);
     bool torn = cut == MOLT_CUT_TORN || cut == MOLT_CUT_TORN_OTHER;

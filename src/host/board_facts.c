@@ -1,0 +1,170 @@
+/* board.json. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/board_internal.h"
+#include "molt/espimage.h"
+#include "molt/host/file.h"
+
+#define FORMAT 1
+#define LIMIT  65536u /* bytes of board.json */
+
+int molt_board_parse_revision(const char *text)
+{
+    int major = 0, minor = 0, used = 0;
+    if (strspn(text, "0123456789.") != strlen(text) || strlen(text) > 6 ||
+        sscanf(text, "%d.%d%n", &major, &minor, &used) != 2 || text[used] || major > 99 ||
+        minor > 99) {
+        return -1;
+    }
+    return major * 100 + minor;
+}
+
+int board_facts_save(const char *folder, const struct molt_board_facts *facts,
+                     struct molt_message *message)
+{
+    char path[BOARD_PATH], revision[12];
+    snprintf(revision, sizeof revision, "%u.%u", facts->boot.revision / 100u,
+             facts->boot.revision % 100u);
+    json_t *root = json_pack(
+        "{s:i, s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:s, s:I, s:s, s:I, s:b}", "format", FORMAT,
+        "chip", facts->chip, "name", facts->name, "revision", revision, "rollback",
+        facts->boot.rollback, "legacy_revision", facts->boot.legacy_revision, "flash_size",
+        (json_int_t)facts->flash_size, "table_offset", (json_int_t)facts->boot.table_offset,
+        "min_bootloader", (json_int_t)facts->min_bootloader, "running", facts->running,
+        "running_offset", (json_int_t)facts->running_offset, "reset_cause", facts->reset_cause,
+        "boots", (json_int_t)facts->boots, "power_failed", facts->power_failed);
+    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    json_decref(root);
+    if (!text) {
+        return molt_fail(message, MOLT_E_NO_MEMORY, "%s: cannot put board.json together", folder);
+    }
+    board_file(path, folder, "board.json");
+    int error = molt_file_write(path, text, strlen(text), 0666, MOLT_FILE_REPLACE, message);
+    free(text);
+    return error;
+}
+
+static bool get_text(const json_t *root, const char *key, char *to, size_t size)
+{
+    const char *text = json_string_value(json_object_get(root, key));
+    if (!text || strlen(text) >= size) {
+        return false;
+    }
+    memcpy(to, text, strlen(text) + 1);
+    return true;
+}
+
+static bool get_number(const json_t *root, const char *key, uint64_t limit, uint64_t *to)
+{
+    const json_t *value = json_object_get(root, key);
+    json_int_t number = json_integer_value(value);
+    if (!json_is_integer(value) || number < 0 || (uint64_t)number > limit) {
+        return false;
+    }
+    *to = (uint64_t)number;
+    return true;
+}
+
+static bool get_u32(const json_t *root, const char *key, uint32_t *to)
+{
+    uint64_t number;
+    if (!get_number(root, key, UINT32_MAX, &number)) {
+        return false;
+    }
+    *to = (uint32_t)number;
+    return true;
+}
+
+static bool get_bool(const json_t *root, const char *key, bool *to)
+{
+    const json_t *value = json_object_get(root, key);
+    *to = json_is_true(value);
+    return json_is_boolean(value);
+}
+
+/* NULL, or the key that is missing or wrong. */
+static const char *parse(const json_t *root, struct molt_board_facts *facts)
+{
+    char revision[12];
+    uint64_t format;
+    if (!get_number(root, "format", FORMAT, &format) || format != FORMAT) {
+        return "format";
+    }
+    const struct molt_chip *chip;
+    if (!get_text(root, "chip", facts->chip, sizeof facts->chip) ||
+        !(chip = molt_chip_by_name(facts->chip))) {
+        return "chip";
+    }
+    facts->boot.chip_id = chip->chip_id;
+    if (!get_text(root, "name", facts->name, sizeof facts->name)) {
+        return "name";
+    }
+    if (!get_text(root, "revision", revision, sizeof revision) ||
+        molt_board_parse_revision(revision) < 0) {
+        return "revision";
+    }
+    facts->boot.revision = (uint16_t)molt_board_parse_revision(revision);
+    if (!get_bool(root, "rollback", &facts->boot.rollback)) {
+        return "rollback";
+    }
+    if (!get_bool(root, "legacy_revision", &facts->boot.legacy_revision)) {
+        return "legacy_revision";
+    }
+    if (!get_u32(root, "flash_size", &facts->flash_size) || facts->flash_size < 0x10000 ||
+        facts->flash_size > 0x8000000 || facts->flash_size % MOLT_NOR_SECTOR) {
+        return "flash_size";
+    }
+    facts->boot.chip_flash_size = facts->flash_size;
+    if (!get_u32(root, "table_offset", &facts->boot.table_offset)) {
+        return "table_offset";
+    }
+    if (!get_u32(root, "min_bootloader", &facts->min_bootloader)) {
+        return "min_bootloader";
+    }
+    if (!get_text(root, "running", facts->running, sizeof facts->running) ||
+        !get_u32(root, "running_offset", &facts->running_offset)) {
+        return "running";
+    }
+    if (!get_text(root, "reset_cause", facts->reset_cause, sizeof facts->reset_cause)) {
+        return "reset_cause";
+    }
+    if (!get_number(root, "boots", INT64_MAX, &facts->boots)) {
+        return "boots";
+    }
+    return get_bool(root, "power_failed", &facts->power_failed) ? NULL : "power_failed";
+}
+
+int board_facts_load(const char *folder, struct molt_board_facts *facts,
+                     struct molt_message *message)
+{
+    char path[BOARD_PATH];
+    uint8_t *text;
+    size_t n;
+    json_error_t wrong;
+    board_file(path, folder, "board.json");
+    int error = molt_file_read(path, LIMIT, &text, &n, message);
+    if (error == MOLT_E_NOT_FOUND) {
+        return molt_fail(message, error,
+                         "%s: there is no board.json in it, so it is no simulated board: make one "
+                         "with 'molt sim new sim:FOLDER'",
+                         folder);
+    }
+    if (error < 0) {
+        return error;
+    }
+    json_t *root = json_loadb((const char *)text, n, JSON_REJECT_DUPLICATES, &wrong);
+    free(text);
+    if (!root) {
+        return molt_fail(message, MOLT_E_FORMAT, "%s: not JSON: %s in line %d", path, wrong.text,
+                         wrong.line);
+    }
+    memset(facts, 0, sizeof *facts);
+    const char *key = parse(root, facts);
+    json_decref(root);
+    return key ? molt_fail(message, MOLT_E_FORMAT, "%s: \"%s\" is missing or has a wrong value",
+                           path, key)
+               : MOLT_OK;
+}

@@ -1,0 +1,24 @@
+/* The files of a board's folder. */
+#ifndef MOLT_HOST_BOARD_INTERNAL_H
+#define MOLT_HOST_BOARD_INTERNAL_H
+
+#include "molt/host/board.h"
+
+#define BOARD_PATH 4160 /* a folder's path, '/' and a file's name */
+
+void board_file(char path[BOARD_PATH], const char *folder, const char *file);
+
+/* board.json */
+int board_facts_load(const char *folder, struct molt_board_facts *facts,
+                     struct molt_message *message);
+int board_facts_save(const char *folder, const struct molt_board_facts *facts,
+                     struct molt_message *message);
+
+/* weak.bin: the weak cells and the state of their generator. A missing file is none. */
+int board_weak_load(struct molt_board *board, struct molt_message *message);
+int board_weak_save(struct molt_board *board, struct molt_message *message);
+
+/* store.bin behind board->store. */
+void board_store_start(struct molt_board *board);
+
+#endif
