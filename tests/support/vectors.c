@@ -65,11 +65,23 @@ static void facts(struct vector *v, const json_t *root, const json_t *entry)
     if (!layout) {
         die("no such layout", v->layout);
     }
+    v->flash_mb = (uint32_t)json_integer_value(json_object_get(layout, "flash_mb"));
     json_array_foreach(json_object_get(layout, "rows"), i, row)
     {
         long long type = json_integer_value(json_object_get(row, "type"));
         long long subtype = json_integer_value(json_object_get(row, "subtype"));
         const char *label = text(row, "label");
+        const char *word = json_string_value(json_object_get(content, label));
+        if (v->row_count == VECTORS_ROWS) {
+            die("too many rows", v->layout);
+        }
+        v->row[v->row_count++] =
+            (struct vector_row){label,
+                                (uint8_t)type,
+                                (uint8_t)subtype,
+                                (uint32_t)json_integer_value(json_object_get(row, "offset")),
+                                (uint32_t)json_integer_value(json_object_get(row, "size")),
+                                word ? word : "good"};
         if (type == 1 && subtype == 0) {
             v->has_otadata = true;
             v->whole_otadata = json_integer_value(json_object_get(row, "size")) >= 0x2000;
