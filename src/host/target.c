@@ -301,7 +301,7 @@ int molt_target_open(struct molt_target *target, const char *name, struct molt_m
 
 int molt_target_save(struct molt_target *target, struct molt_message *message)
 {
-    if (target->board) {
+    if (target->kind == MOLT_TARGET_BOARD) {
         return MOLT_OK;
     }
     return molt_file_write(target->name, target->bytes + target->base, target->file_size, 0666,
