@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host/http.h"
 #include "molt/host/curl_source.h"
 #include "molt/host/file_source.h"
 
@@ -459,6 +460,63 @@ static void test_empty_file(void **state)
     molt_curl_source_close(c.curl);
 }
 
+/* What servers write, and what they must not. */
+static void test_content_range(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        bool good;
+        uint64_t first, last, total;
+    } rows[] = {
+        {"Content-Range: bytes 0-99/1234", true, 0, 99, 1234},
+        {"content-range:bytes 5-5/6", true, 5, 5, 6},
+        {"Content-Range: Bytes 7-9/*  ", true, 7, 9, HTTP_UNKNOWN},
+        {"Content-Range: bytes */1234", true, HTTP_UNKNOWN, HTTP_UNKNOWN, 1234},
+        {"Content-Range: bytes 9-5/20", false, 0, 0, 0},
+        {"Content-Range: bytes 5-20/20", false, 0, 0, 0},
+        {"Content-Range: bytes 5/20", false, 0, 0, 0},
+        {"Content-Range: bytes 5-6", false, 0, 0, 0},
+        {"Content-Range: bytes 5-6/", false, 0, 0, 0},
+        {"Content-Range: bytes 5-6/20x", false, 0, 0, 0},
+        {"Content-Range: items 5-6/20", false, 0, 0, 0},
+        {"Content-Range: bytes 18446744073709551616-18446744073709551617/*", false, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct http_answer answer = {0};
+        http_answer_line(&answer, rows[i].line, strlen(rows[i].line));
+        assert_int_equal(answer.has_range, rows[i].good);
+        assert_int_equal(answer.bad_range, !rows[i].good);
+        if (rows[i].good) {
+            assert_int_equal(answer.first, rows[i].first);
+            assert_int_equal(answer.last, rows[i].last);
+            assert_int_equal(answer.total, rows[i].total);
+        }
+    }
+}
+
+static void test_validators(void **state)
+{
+    (void)state;
+    struct http_answer answer = {0};
+    char line[300] = "ETag: \"";
+    http_answer_line(&answer, "etag:  \"abc\" ", 13);
+    assert_string_equal(answer.etag, "\"abc\"");
+    http_answer_line(&answer, "HTTP/1.1 200 OK", 15); /* another answer begins */
+    assert_string_equal(answer.etag, "");
+    memset(line + strlen(line), 'x', 200);
+    http_answer_line(&answer, line, 207); /* too long to be kept: no validator, not half of one */
+    assert_string_equal(answer.etag, "");
+    http_answer_line(&answer, "Content-Encoding: identity", 26);
+    assert_false(answer.encoded);
+    http_answer_line(&answer, "Content-Encoding: br", 20);
+    assert_true(answer.encoded);
+    http_answer_line(&answer, "Content-Length: 12", 18);
+    assert_int_equal(answer.length, 12);
+    http_answer_line(&answer, "Content-Length: 12, 13", 22);
+    assert_int_equal(answer.length, HTTP_UNKNOWN);
+}
+
 static void test_file_source(void **state)
 {
     (void)state;
@@ -498,7 +556,8 @@ int main(void)
         cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_urls),
         cmocka_unit_test(test_cancel),       cmocka_unit_test(test_tls),
         cmocka_unit_test(test_get),          cmocka_unit_test(test_empty_file),
-        cmocka_unit_test(test_file_source),
+        cmocka_unit_test(test_file_source),  cmocka_unit_test(test_content_range),
+        cmocka_unit_test(test_validators),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
