@@ -77,6 +77,13 @@ static bool advance(struct reader *r, uint32_t n, uint8_t *to, bool summed)
     return true;
 }
 
+/* What ESP-IDF 4.4 compares min_rev with: the major number on the ESP32, the minor one on the C3.
+ */
+static unsigned legacy_revision(const struct molt_bootmodel_facts *facts)
+{
+    return facts->chip_id == 0 ? facts->revision / 100u : facts->revision % 100u;
+}
+
 static bool header_ok(const uint8_t *h, const struct molt_bootmodel_facts *facts, char *why,
                       size_t why_size)
 {
@@ -84,7 +91,7 @@ static bool header_ok(const uint8_t *h, const struct molt_bootmodel_facts *facts
         snprintf(why, why_size, "magic is 0x%02x, not 0xe9", h[0]);
     } else if (boot_le16(h + 12) != facts->chip_id) {
         snprintf(why, why_size, "image for chip %u on chip %u", boot_le16(h + 12), facts->chip_id);
-    } else if (facts->legacy_revision && h[14] > facts->revision / 100) {
+    } else if (facts->legacy_revision && h[14] > legacy_revision(facts)) {
         snprintf(why, why_size, "image needs chip revision %u", h[14]);
     } else if (!facts->legacy_revision && boot_le16(h + 15) > facts->revision) {
         snprintf(why, why_size, "image needs chip revision %u.%02u", boot_le16(h + 15) / 100,
