@@ -182,41 +182,45 @@ static void print_text(const struct molt_boot_state *state, const struct molt_ta
 
 /* ---- All four: open, read, act, close ---- */
 
+/* Returns an error with its message, or MOLT_OK and the exit code. */
 typedef int act_function(struct cli_args *args, struct molt_target *target,
-                         struct molt_boot_state *state, struct molt_message *message);
+                         struct molt_boot_state *state, int *code, struct molt_message *message);
 
 static int with_target(struct cli_args *args, act_function *act)
 {
     struct molt_message message = {0}, closing = {0};
     struct molt_target *target = calloc(1, sizeof *target);
     struct molt_boot_state *state = calloc(1, sizeof *state);
-    int code = CLI_OK;
+    int code = CLI_OK, error;
     if (!target || !state) {
-        molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
-    } else if (molt_target_open(target, args->operand[0], &message) == MOLT_OK) {
-        if (molt_boot_read(state, target, &message) == MOLT_OK) {
-            code = act(args, target, state, &message);
+        error = molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
+    } else if ((error = molt_target_open(target, args->operand[0], &message)) == MOLT_OK) {
+        error = molt_boot_read(state, target, &message);
+        if (!error) {
+            error = act(args, target, state, &code, &message);
         }
-        if (molt_target_close(target, &closing) && !message.error) {
+        if (molt_target_close(target, &closing) < 0 && !error) {
+            error = closing.error;
             message = closing;
         }
     }
     free(target);
     free(state);
-    return message.error ? cli_fail(args, &message) : code;
+    return error ? cli_fail(args, &message) : code;
 }
 
 static int show(struct cli_args *args, struct molt_target *target, struct molt_boot_state *state,
-                struct molt_message *message)
+                int *code, struct molt_message *message)
 {
     (void)message;
-    int code = CLI_OK;
+    *code = CLI_OK;
     if (cli_has(args, "json")) {
-        code = print_json(state, target);
+        *code = print_json(state, target);
     } else {
         print_text(state, target);
     }
-    return state->wrong ? CLI_FAILED : code;
+    *code = state->wrong ? CLI_FAILED : *code;
+    return MOLT_OK;
 }
 
 static int run_status(struct cli_args *args)
@@ -244,38 +248,38 @@ static int finish(struct cli_args *args, struct molt_target *target, struct molt
         printf("nothing to write\n");
     }
     plan_print(stdout, &change->plan);
-    if (!dry_run && molt_boot_write(target, state, change, message) != MOLT_OK) {
-        return CLI_FAILED;
+    int error = dry_run ? MOLT_OK : molt_boot_write(target, state, change, message);
+    if (!error) {
+        print_next(state, change, !dry_run);
     }
-    print_next(state, change, !dry_run);
-    return CLI_OK;
+    return error;
 }
 
 static int set_boot(struct cli_args *args, struct molt_target *target,
-                    struct molt_boot_state *state, struct molt_message *message)
+                    struct molt_boot_state *state, int *code, struct molt_message *message)
 {
     struct molt_boot_change change;
-    return molt_boot_plan_set(state, args->operand[1], &change, message)
-               ? CLI_FAILED
-               : finish(args, target, state, &change, message);
+    int error = molt_boot_plan_set(state, args->operand[1], &change, message);
+    *code = CLI_OK;
+    return error ? error : finish(args, target, state, &change, message);
 }
 
 static int confirm(struct cli_args *args, struct molt_target *target, struct molt_boot_state *state,
-                   struct molt_message *message)
+                   int *code, struct molt_message *message)
 {
     struct molt_boot_change change;
-    return molt_boot_plan_confirm(state, &change, message)
-               ? CLI_FAILED
-               : finish(args, target, state, &change, message);
+    int error = molt_boot_plan_confirm(state, &change, message);
+    *code = CLI_OK;
+    return error ? error : finish(args, target, state, &change, message);
 }
 
 static int roll_back(struct cli_args *args, struct molt_target *target,
-                     struct molt_boot_state *state, struct molt_message *message)
+                     struct molt_boot_state *state, int *code, struct molt_message *message)
 {
     struct molt_boot_change change;
-    return molt_boot_plan_rollback(state, &change, message)
-               ? CLI_FAILED
-               : finish(args, target, state, &change, message);
+    int error = molt_boot_plan_rollback(state, &change, message);
+    *code = CLI_OK;
+    return error ? error : finish(args, target, state, &change, message);
 }
 
 static int run_set_boot(struct cli_args *args)

@@ -144,6 +144,94 @@ def test_a_switch_can_be_taken_back(molt, two_slots):
     assert records_of(path) == (BLANK, record(2, VALID))
 
 
+# ---- Simulated boards: what runs is known, and the boot model is the judge ----
+
+def new_board(molt, path, *words):
+    molt.ok("sim", "new", "sim:b", "--flash", path, *words)
+    return "sim:b"
+
+
+def boot(molt, board):
+    return json.loads(molt("sim", "boot", board, "--json").stdout)["running"]
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("rollback", [True, False])
+def test_the_prediction_is_what_boots(molt, two_slots, rollback):
+    """status says before what sim boot then runs; all recorded boots: tests/unit/test_bootchoice.c."""
+    states = (NEW, PENDING, VALID)
+    pairs = [(record(1, a), record(2, b)) for a in states for b in states] + [(BLANK, record(4, NEW)), (record(3, NEW, 5), BLANK)]
+    for number, (first, second) in enumerate(pairs):
+        board = "sim:p%d" % number
+        molt.ok("sim", "new", board, "--flash", two_slots(first, second), *([] if rollback else ["--no-rollback"]))
+        for _ in range(2):
+            got = json.loads(molt("ota", "status", "--json", board).stdout)
+            assert got["rollback"] is rollback
+            assert boot(molt, board) == got["boots_next"], (number, got)
+            again = json.loads(molt("ota", "status", "--json", board).stdout)
+            assert again["running"] == got["boots_next"] and again["running_known"]
+
+
+def test_a_trial_on_a_board(molt, two_slots):
+    board = new_board(molt, two_slots(record(1, VALID)))
+    assert boot(molt, board) == "ota_0"
+    molt.ok("ota", "set-boot", board, "ota_1")
+    got = status(molt, board)
+    assert (got["running"], got["boots_next"], got["trial"]) == ("ota_0", "ota_1", False)
+    assert "a switch is pending: ota_0 runs, ota_1 boots next as a trial" in [f["text"] for f in got["findings"]]
+    # Made again, nothing is written; taken back, and made once more.
+    assert molt.ok("ota", "set-boot", board, "ota_1").startswith("nothing to write")
+    assert molt.ok("ota", "set-boot", board, "ota_0").endswith("ota_0 boots next\n")
+    assert status(molt, board)["boots_next"] == "ota_0"
+    molt.ok("ota", "set-boot", board, "ota_1")
+    assert boot(molt, board) == "ota_1"
+    got = status(molt, board)
+    assert (got["running"], got["boots_next"], got["trial"], got["wrong"]) == ("ota_1", "ota_0", True, False)
+    assert "runs         ota_1 (on trial)" in molt.ok("ota", "status", board)
+    for slot in ("ota_0", "ota_1"):  # where ESP-IDF's set_boot would lose the way back
+        assert "ota_1 runs on trial" in molt.fails("ota", "set-boot", board, slot)
+    assert [boot(molt, board) for _ in range(3)] == ["ota_0"] * 3
+
+
+def test_confirm_on_a_board(molt, two_slots):
+    board = new_board(molt, two_slots(record(1, VALID)))
+    boot(molt, board)
+    molt.ok("ota", "set-boot", board, "ota_1")
+    assert "ota_0 runs, but otadata names ota_1: 'molt ota set-boot' with ota_0 first" in molt.fails("ota", "confirm", board)
+    assert boot(molt, board) == "ota_1"
+    molt.ok("ota", "confirm", board)
+    assert [boot(molt, board) for _ in range(3)] == ["ota_1"] * 3
+    assert "ota_1 is confirmed already" in molt.fails("ota", "confirm", board)
+    molt.ok("ota", "rollback", board)
+    assert [boot(molt, board) for _ in range(2)] == ["ota_0"] * 2
+
+
+def test_a_bootloader_without_rollback(molt, two_slots):
+    board = new_board(molt, two_slots(record(1, VALID)), "--no-rollback")
+    boot(molt, board)
+    words = molt.ok("ota", "set-boot", board, "ota_1")
+    assert "this bootloader cannot roll back, the application has to" in words
+    assert [boot(molt, board) for _ in range(2)] == ["ota_1"] * 2
+    assert status(molt, board)["trial"] is True
+    molt.ok("ota", "rollback", board)
+    assert boot(molt, board) == "ota_0"
+
+
+def test_a_fallback_is_seen_and_healed(molt, two_slots):
+    path = two_slots(record(1, VALID), record(2, VALID))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    board = new_board(molt, path)
+    assert boot(molt, board) == "ota_0"
+    assert status(molt, board, code=1)["chosen"] == "ota_1"
+    assert "ota_0 runs, but otadata names ota_1" in molt.fails("ota", "confirm", board)
+    molt.ok("ota", "set-boot", board, "ota_0")
+    assert status(molt, board)["chosen"] == "ota_0" == boot(molt, board)
+
+
+# ---- Bad input ----
+
 @pytest.mark.parametrize("slot, words", [
     ("ota_7", "no app partition 'ota_7'; there are: ota_0, ota_1"),
     ("nvs", "no app partition 'nvs'"),
