@@ -146,8 +146,8 @@ struct molt_engine {
     struct molt_digest_state read;    /* of the chunk as read back */
     struct molt_digest_state whole;   /* of the image as read back, chunks so far */
     struct molt_digest_state before;  /* whole, before the chunk under work */
-    uint8_t
-        image_sha256[MOLT_SHA256_SIZE]; /* of the image in the target, as the boot hook finds it */
+    uint8_t sum, sum_before; /* XOR of the image's bytes without the appended hash, likewise */
+    uint8_t image_sha256[MOLT_SHA256_SIZE]; /* of the image without the appended hash */
     struct molt_otadata_writer writer;
     bool healing, writing; /* the update is stored; the otadata writer is at work */
     bool pruned, file_open;

@@ -118,6 +118,18 @@ int molt_image_read_with(const struct molt_digest *digest, struct molt_image *im
                          const struct molt_flash *flash, uint32_t offset, uint32_t limit,
                          void *buffer, uint32_t buffer_size, struct molt_diag *diag);
 
+/*
+ * The same for a caller that has read the image already: sum_of_all is the XOR of bytes [0, length
+ * - 32) and sha256 their SHA-256. Reads only headers and tail, unless the image is shorter than
+ * length or carries no hash.
+ */
+int molt_image_judge(struct molt_image *image, const struct molt_flash *flash, uint32_t offset,
+                     uint32_t length, uint8_t sum_of_all, const uint8_t sha256[MOLT_SHA256_SIZE],
+                     void *buffer, uint32_t buffer_size, struct molt_diag *diag);
+
+/* XOR of n bytes, into sum. */
+uint8_t molt_image_xor(uint8_t sum, const void *data, uint32_t n);
+
 /* What a bootable app must satisfy besides structure, in the order a bootloader looks. */
 struct molt_image_rules {
     uint16_t chip_id;

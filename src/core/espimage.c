@@ -116,8 +116,9 @@ static int read_descriptor(struct molt_image *image, const struct reader *reader
     return MOLT_OK;
 }
 
-static uint8_t xor_of(uint8_t sum, const uint8_t *bytes, uint32_t n)
+uint8_t molt_image_xor(uint8_t sum, const void *data, uint32_t n)
 {
+    const uint8_t *bytes = data;
     uint32_t words[4] = {0, 0, 0, 0}; /* four at a time: hosts do them in one instruction */
     for (; n >= sizeof words; n -= (uint32_t)sizeof words, bytes += sizeof words) {
         uint32_t next[4];
@@ -146,7 +147,7 @@ static uint8_t sum_data(const struct molt_image *image, uint8_t sum, const uint8
             high = at + n;
         }
         if (low < high) {
-            sum = xor_of(sum, buffer + (low - at), high - low);
+            sum = molt_image_xor(sum, buffer + (low - at), high - low);
         }
     }
     return sum;
@@ -182,23 +183,13 @@ int molt_image_read(struct molt_image *image, const struct molt_flash *flash, ui
                                 diag);
 }
 
-int molt_image_read_with(const struct molt_digest *digest, struct molt_image *image,
-                         const struct molt_flash *flash, uint32_t offset, uint32_t limit,
-                         void *buffer, uint32_t buffer_size, struct molt_diag *diag)
+/* Header, segments, descriptor; *hashed = bytes that checksum and hash cover. */
+static int read_layout(struct molt_image *image, const struct reader *reader, uint32_t *hashed)
 {
-    if (buffer_size < 512) {
-        return molt_diag_values(diag, MOLT_E_ARGUMENT, "buffer size", MOLT_DIAG_NONE, 512,
-                                buffer_size);
-    }
-    if (offset > flash->size) {
-        return molt_diag_values(diag, MOLT_E_RANGE, "image offset", offset, flash->size, offset);
-    }
-    struct reader reader = {flash,  offset,      limit,  flash->size - offset,
-                            buffer, buffer_size, digest, diag};
     uint32_t end = 0;
-    int error = read_header(image, &reader);
+    int error = read_header(image, reader);
     if (!error) {
-        error = read_segments(image, &reader, &end);
+        error = read_segments(image, reader, &end);
     }
     if (error) {
         return error;
@@ -207,21 +198,104 @@ int molt_image_read_with(const struct molt_digest *digest, struct molt_image *im
      */
     uint32_t padding = 16 - end % 16;
     uint32_t hash = image->header.hash_appended ? MOLT_SHA256_SIZE : 0;
-    error = room(&reader, end, padding + hash, "checksum and hash");
+    error = room(reader, end, padding + hash, "checksum and hash");
     if (!error) {
-        error = read_descriptor(image, &reader);
+        error = read_descriptor(image, reader);
     }
-    if (!error) {
-        error = digest_image(image, &reader, end + padding);
+    *hashed = end + padding;
+    image->length = end + padding + hash;
+    return error;
+}
+
+/* Compares with the appended hash, if there is one. */
+static int judge_hash(struct molt_image *image, const struct reader *reader, uint32_t hashed)
+{
+    image->hash_ok = true;
+    if (!image->header.hash_appended) {
+        return MOLT_OK;
     }
+    int error = fetch(reader, hashed, reader->buffer, MOLT_SHA256_SIZE);
+    image->hash_ok = memcmp(reader->buffer, image->sha256, MOLT_SHA256_SIZE) == 0;
+    return error;
+}
+
+static int check_arguments(const struct molt_flash *flash, uint32_t offset, uint32_t buffer_size,
+                           struct molt_diag *diag)
+{
+    if (buffer_size < 512) {
+        return molt_diag_values(diag, MOLT_E_ARGUMENT, "buffer size", MOLT_DIAG_NONE, 512,
+                                buffer_size);
+    }
+    if (offset > flash->size) {
+        return molt_diag_values(diag, MOLT_E_RANGE, "image offset", offset, flash->size, offset);
+    }
+    return MOLT_OK;
+}
+
+int molt_image_read_with(const struct molt_digest *digest, struct molt_image *image,
+                         const struct molt_flash *flash, uint32_t offset, uint32_t limit,
+                         void *buffer, uint32_t buffer_size, struct molt_diag *diag)
+{
+    uint32_t hashed = 0;
+    int error = check_arguments(flash, offset, buffer_size, diag);
     if (error) {
         return error;
     }
-    image->length = end + padding + hash;
-    image->hash_ok = true;
-    if (hash) {
-        error = fetch(&reader, end + padding, reader.buffer, MOLT_SHA256_SIZE);
-        image->hash_ok = memcmp(reader.buffer, image->sha256, MOLT_SHA256_SIZE) == 0;
+    struct reader reader = {flash,  offset,      limit,  flash->size - offset,
+                            buffer, buffer_size, digest, diag};
+    error = read_layout(image, &reader, &hashed);
+    if (!error) {
+        error = digest_image(image, &reader, hashed);
     }
-    return error;
+    return error ? error : judge_hash(image, &reader, hashed);
+}
+
+/* What lies between the segments' data: header, segment headers, padding. Takes it out of the sum
+ * of all. */
+static int sum_without_rest(const struct molt_image *image, const struct reader *reader,
+                            uint32_t hashed, uint8_t *sum, uint8_t *stored)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i <= image->header.segment_count; i++) {
+        bool last = i == image->header.segment_count;
+        uint32_t next = last ? hashed : image->segment[i].offset;
+        int error = fetch(reader, at, reader->buffer, next - at); /* at most 40 bytes */
+        if (error) {
+            return error;
+        }
+        *sum = molt_image_xor(*sum, reader->buffer, next - at);
+        *stored = reader->buffer[next - at - 1];
+        at = last ? hashed : next + image->segment[i].length;
+    }
+    return MOLT_OK;
+}
+
+int molt_image_judge(struct molt_image *image, const struct molt_flash *flash, uint32_t offset,
+                     uint32_t length, uint8_t sum_of_all, const uint8_t sha256[MOLT_SHA256_SIZE],
+                     void *buffer, uint32_t buffer_size, struct molt_diag *diag)
+{
+    uint32_t hashed = 0;
+    int error = check_arguments(flash, offset, buffer_size, diag);
+    if (error) {
+        return error;
+    }
+    struct reader reader = {flash,  offset,      length,       flash->size - offset,
+                            buffer, buffer_size, &molt_sha256, diag};
+    error = read_layout(image, &reader, &hashed);
+    if (error) {
+        return error;
+    }
+    if (image->length != length || !image->header.hash_appended) { /* summed over something else */
+        error = digest_image(image, &reader, hashed);
+        return error ? error : judge_hash(image, &reader, hashed);
+    }
+    uint8_t sum = (uint8_t)(sum_of_all ^ CHECKSUM_SEED);
+    error = sum_without_rest(image, &reader, hashed, &sum, &image->checksum_stored);
+    if (error) {
+        return error;
+    }
+    image->checksum_computed = sum;
+    image->checksum_ok = image->checksum_stored == sum;
+    memcpy(image->sha256, sha256, MOLT_SHA256_SIZE);
+    return judge_hash(image, &reader, hashed);
 }

@@ -483,6 +483,7 @@ int molt_engine_heal(struct molt_engine *e)
     if (!e->writing) {
         e->chunk = e->app->first_chunk;
         e->port->digest->start(&e->whole);
+        e->sum = 0;
         return plan(e, molt_otadata_plan_heal);
     }
     return write_on(e);
@@ -516,8 +517,8 @@ int molt_engine_image(struct molt_engine *e)
         return MOLT_E_VERIFY; /* every chunk was right: the index and the whole contradict each
                                  other */
     }
-    int code = molt_image_read(&image, port->flash, e->target->offset, e->app->length, port->buffer,
-                               MOLT_ENGINE_BUFFER, 0);
+    int code = molt_image_judge(&image, port->flash, e->target->offset, e->app->length, e->sum,
+                                e->image_sha256, port->buffer, MOLT_ENGINE_BUFFER, 0);
     if (code < 0) {
         return code;
     }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "molt/espimage.h"
 
 static uint32_t chunk_size(const struct molt_engine *e)
 {
@@ -13,7 +14,24 @@ static uint32_t chunk_start(const struct molt_engine *e)
     return e->target->offset + ((e->chunk - e->app->first_chunk) << e->app->chunk_log2);
 }
 
-/* Reads the next piece of the chunk under work back into both digests. MOLT_DONE at its end. */
+/* Adds a piece that was read back to what is known of the whole image: digest of all, and digest
+   and sum of what its own hash covers, so that nobody has to read the slot once more for them. */
+static void add_to_image(struct molt_engine *e, uint32_t at, uint32_t n)
+{
+    const struct molt_digest *digest = e->port->digest;
+    uint32_t hashed = e->app->length > MOLT_SHA256_SIZE ? e->app->length - MOLT_SHA256_SIZE : 0;
+    uint32_t before = at >= hashed ? 0 : (n < hashed - at ? n : hashed - at);
+    digest->update(&e->whole, e->port->buffer, before);
+    e->sum = molt_image_xor(e->sum, e->port->buffer, before);
+    if (before < n && at <= hashed) {
+        struct molt_digest_state so_far = e->whole;
+        digest->finish(&so_far, e->image_sha256);
+    }
+    digest->update(&e->whole, e->port->buffer + before, n - before);
+}
+
+/* Reads the next piece of the chunk under work back into its digest and the image's. MOLT_DONE at
+ * its end. */
 static int read_piece(struct molt_engine *e)
 {
     const struct molt_engine_port *port = e->port;
@@ -26,11 +44,31 @@ static int read_piece(struct molt_engine *e)
     if (e->at == 0) {
         port->digest->start(&e->read);
         e->before = e->whole;
+        e->sum_before = e->sum;
     }
     port->digest->update(&e->read, port->buffer, n);
-    port->digest->update(&e->whole, port->buffer, n);
+    add_to_image(e, chunk_start(e) - e->target->offset + e->at, n);
     e->at += n;
     return e->at == chunk_size(e) ? MOLT_DONE : MOLT_OK;
+}
+
+static bool is_blank(const uint8_t *bytes, uint32_t n)
+{
+    while (n && bytes[n - 1] == 0xFF) {
+        n--;
+    }
+    return n == 0;
+}
+
+/* The chunk under work is not what it should be: what was added for it is taken back. */
+static int rewrite(struct molt_engine *e)
+{
+    if (e->at) {
+        e->whole = e->before;
+        e->sum = e->sum_before;
+    }
+    molt_engine_enter(e, e->pruned ? MOLT_STATE_ERASE : MOLT_STATE_PRUNE);
+    return MOLT_DONE;
 }
 
 static bool digest_is(const struct molt_engine *e, struct molt_digest_state *state)
@@ -38,12 +76,6 @@ static bool digest_is(const struct molt_engine *e, struct molt_digest_state *sta
     uint8_t digest[MOLT_SHA256_SIZE];
     e->port->digest->finish(state, digest);
     return memcmp(digest, e->manifest.chunk[e->chunk].sha256, MOLT_SHA256_SIZE) == 0;
-}
-
-static int rewrite(struct molt_engine *e)
-{
-    molt_engine_enter(e, e->pruned ? MOLT_STATE_ERASE : MOLT_STATE_PRUNE);
-    return MOLT_DONE;
 }
 
 int molt_engine_scan(struct molt_engine *e)
@@ -55,6 +87,11 @@ int molt_engine_scan(struct molt_engine *e)
         return rewrite(e); /* torn cells may read right once: the hash proves nothing here */
     }
     int code = read_piece(e);
+    if (code == MOLT_OK && e->at == MOLT_ENGINE_BUFFER &&
+        is_blank(e->port->buffer, MOLT_ENGINE_BUFFER)) {
+        return rewrite(
+            e); /* an erased slot need not be read to its end; it is erased again all the same */
+    }
     if (code != MOLT_DONE) {
         return code;
     }
@@ -64,7 +101,6 @@ int molt_engine_scan(struct molt_engine *e)
         e->at = 0;
         return MOLT_OK;
     }
-    e->whole = e->before;
     return rewrite(e);
 }
 

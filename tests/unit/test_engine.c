@@ -400,6 +400,27 @@ static void wrong_image_hash_never_boots(void **state)
     finish(&f);
 }
 
+/* The same for the checksum under a right hash. */
+static void wrong_checksum_never_boots(void **state)
+{
+    struct fixture f;
+    struct molt_diag diag;
+    struct molt_pack_input input = plain;
+    (void)state;
+    start(&f, &plain, false);
+    f.v.image[f.v.length - 33] ^= 1;
+    molt_sha256_of(f.v.image, f.v.length - 32, f.v.image + f.v.length - 32);
+    input.app = f.v.image;
+    input.app_size = f.v.length;
+    molt_bytes_free(&f.v.bundle);
+    assert_int_equal(molt_bundle_build(&f.v.bundle, &input, &rig_signer, NULL, &diag), MOLT_OK);
+    rig_serve(&f.rig, f.v.bundle.data, (uint32_t)f.v.bundle.size);
+    assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_IMAGE_CHECKSUM);
+    assert_int_equal(rig_start(&f.rig), MOLT_OK);
+    assert_true(rig_runs(&f.rig, &old_version));
+    finish(&f);
+}
+
 /* Every byte of the chunks, a few at a time: refused, or decodes to the same bytes; the old image
  * boots. */
 static void changed_chunks_are_refused(void **state)
@@ -606,6 +627,7 @@ int main(void)
         cmocka_unit_test(refuses_merged_firmware),
         cmocka_unit_test(refuses_images_that_cannot_boot),
         cmocka_unit_test(wrong_image_hash_never_boots),
+        cmocka_unit_test(wrong_checksum_never_boots),
         cmocka_unit_test(changed_chunks_are_refused),
         cmocka_unit_test(truncated_chunks_end_cleanly),
         cmocka_unit_test(start_needs_its_port),
