@@ -15,43 +15,33 @@ static int expect_head(struct molt_cbor_reader *reader, enum molt_cbor_type type
     return error ? error : item.argument == argument ? MOLT_OK : MOLT_E_FORMAT;
 }
 
-static bool is_text(const struct molt_cbor_item *item, const char *text)
-{
-    const uint8_t *p = item->bytes, *end = p + (size_t)item->argument;
-    while (p != end && *text && (uint8_t)*text == *p) {
-        p++;
-        text++;
-    }
-    return p == end && *text == 0;
-}
-
-/* {1: -7, 3: content type} and nothing else: so "crit" and whatever it would name are refused. */
-static int parse_protected(const struct molt_cose *cose, const char *content_type,
+/*
+ * {1: -7, 3: content type} and nothing else: so "crit" and whatever it would name are refused. It
+ * has one encoding, which is compared byte by byte; content types have 24 to 255 characters.
+ */
+static int check_protected(const struct molt_cose *cose, const char *content_type,
                            const char **what)
 {
-    struct molt_cbor_reader reader = {cose->protected_header,
-                                      cose->protected_header + cose->protected_size};
-    struct molt_cbor_item item;
-    int error;
-    *what = "protected header";
-    if ((error = expect_head(&reader, MOLT_CBOR_MAP, 2)) != 0 ||
-        (error = expect_head(&reader, MOLT_CBOR_UINT, HEADER_ALGORITHM)) != 0 ||
-        (error = molt_cbor_next(&reader, &item)) != 0) {
-        return error;
+    const uint8_t *p = cose->protected_header;
+    size_t n = 0;
+    while (content_type[n]) {
+        n++;
     }
-    if (item.type != MOLT_CBOR_NEGATIVE || item.argument != 6) {
+    *what = "protected header";
+    if (cose->protected_size < 6 || p[0] != 0xA2 || p[1] != HEADER_ALGORITHM) {
+        return MOLT_E_FORMAT;
+    }
+    if (p[2] != 0x26) { /* -7 */
         *what = "signature algorithm";
         return MOLT_E_UNSUPPORTED;
     }
-    if ((error = expect_head(&reader, MOLT_CBOR_UINT, HEADER_CONTENT_TYPE)) != 0 ||
-        (error = molt_cbor_expect(&reader, MOLT_CBOR_TEXT, &item)) != 0) {
-        return error;
-    }
-    if (!is_text(&item, content_type)) {
-        *what = "content type";
+    if (p[3] != HEADER_CONTENT_TYPE || p[4] != 0x78) {
         return MOLT_E_FORMAT;
     }
-    return reader.at == reader.end ? MOLT_OK : MOLT_E_FORMAT;
+    *what = "content type";
+    return cose->protected_size == 6 + n && p[5] == n && memcmp(p + 6, content_type, n) == 0
+               ? MOLT_OK
+               : MOLT_E_FORMAT;
 }
 
 /* {4: key id} or {}. It is not signed, so nothing else is allowed to stand there. */
@@ -86,7 +76,7 @@ static int parse(struct molt_cose *cose, struct molt_cbor_reader *reader, const 
     }
     cose->protected_header = item.bytes;
     cose->protected_size = (size_t)item.argument;
-    if ((error = parse_protected(cose, content_type, what)) != 0) {
+    if ((error = check_protected(cose, content_type, what)) != 0) {
         return error;
     }
     *what = "unprotected header";
