@@ -425,9 +425,14 @@ static void everything_recorded(void **unused)
     (void)unused;
     load_firmware(&bench);
     make_c3(&bench);
-    run_file(&bench, "bootloader-idf504.json", 0, true);
+    /* The cheap ones first: with a difference the rest is not needed. */
     run_file(&bench, "bootloader-esp32c3-idf504.json", 1, true);
-    run_file(&bench, "bootloader-esp32c3-idf443-norollback.json", 1, false);
+    if (!bench.wrong) {
+        run_file(&bench, "bootloader-esp32c3-idf443-norollback.json", 1, false);
+    }
+    if (!bench.wrong) {
+        run_file(&bench, "bootloader-idf504.json", 0, true);
+    }
     for (int i = 0; i < 2; i++) {
         free(bench.good[i].data);
         free(bench.merged[i].data);
@@ -435,9 +440,9 @@ static void everything_recorded(void **unused)
     free(bench.flash);
     print_message("%u boots, %u sequences, %u differences\n", bench.cases, bench.sequences,
                   bench.wrong);
+    assert_int_equal(bench.wrong, 0);
     assert_int_equal(bench.cases, 765);
     assert_int_equal(bench.sequences, 74);
-    assert_int_equal(bench.wrong, 0);
 }
 
 int main(void)
