@@ -1,0 +1,137 @@
+# The client of the simulated board: requests over one pipe, replies over another (docs/spec/simulator-protocol.md).
+# The board's flash, operation counter and power belong to the other end.
+import json
+import struct
+import sys
+
+HELLO, READ, PROGRAM, ERASE, STORE_GET, STORE_PUT = 1, 2, 3, 4, 5, 6
+RESET, WATCHDOG, FEED, OPERATIONS, LOADED, END = 7, 8, 9, 10, 11, 12
+
+NOT_FOUND = -5  # the one status that is no failure
+PIECE = 65536  # bytes of one request at most
+
+_in = open(int(sys.argv[1]), "rb")
+_out = open(int(sys.argv[2]), "wb")
+
+
+_modules = None
+_announced = []
+
+
+class BoardError(OSError):
+    pass
+
+
+def _exactly(n):
+    parts = []
+    while n:
+        part = _in.read(n)
+        if not part:
+            sys.exit(120)  # the other end is gone
+        parts.append(part)
+        n -= len(part)
+    return b"".join(parts)
+
+
+def watch_modules():
+    global _modules
+    _modules = len(sys.modules)
+
+
+def _announce():
+    # Compiled modules are announced before the next operation, so that a power cut can tell what it killed. (A hook in
+    # __import__ would break relative imports.)
+    global _modules
+    _modules = len(sys.modules)
+    for name in list(sys.modules):
+        path = getattr(sys.modules[name], "__file__", None) or ""
+        if path.endswith(".mpy") and path not in _announced:
+            _announced.append(path)
+            loaded(path)
+
+
+def request(op, a=0, b=0, payload=b""):
+    if _modules is not None and len(sys.modules) != _modules:
+        _announce()
+    data = struct.pack("<BBHII", op, 0, 0, a, b) + payload
+    at = 0
+    while at < len(data):
+        at += _out.write(memoryview(data)[at:])
+    status, n = struct.unpack("<iI", _exactly(8))
+    return status, _exactly(n)
+
+
+def _ok(answer, what):
+    if answer[0] < 0:
+        raise BoardError(answer[0], what)
+    return answer[1]
+
+
+def read(offset, n):
+    return b"".join(
+        _ok(request(READ, offset + at, min(PIECE, n - at)), "read")
+        for at in range(0, n, PIECE)
+    )
+
+
+def program(offset, data):
+    for at in range(0, len(data), PIECE):
+        piece = bytes(data[at : at + PIECE])
+        _ok(request(PROGRAM, offset + at, len(piece), piece), "program")
+
+
+def erase(offset, n):
+    _ok(request(ERASE, offset, n), "erase")
+
+
+def store_get(record):
+    status, data = request(STORE_GET, record)
+    if status == NOT_FOUND:
+        return None
+    return _ok((status, data), "store")
+
+
+def store_put(record, data):
+    _ok(request(STORE_PUT, record, len(data), data), "store")
+
+
+def reset():
+    request(RESET)  # never answered
+    sys.exit(120)
+
+
+def watchdog(timeout_ms):
+    _ok(request(WATCHDOG, timeout_ms), "watchdog")
+
+
+def feed():
+    _ok(request(FEED), "feed")
+
+
+def operations():
+    return struct.unpack("<Q", _ok(request(OPERATIONS), "operations"))[0]
+
+
+def loaded(name):
+    _ok(request(LOADED, 0, len(name), name.encode()), "loaded")
+
+
+def end(code):
+    request(END, code & 0xFF)
+
+
+facts = json.loads(_ok(request(HELLO), "hello"))
+
+
+def rows():
+    # The partition table: (type, subtype, offset, size, label, encrypted).
+    data = read(facts["table_offset"], 0xC00)
+    found = []
+    for at in range(0, len(data), 32):
+        magic, kind, subtype, offset, size = struct.unpack("<HBBII", data[at : at + 12])
+        if magic != 0x50AA:
+            break
+        label = data[at + 12 : at + 28].split(b"\0")[0].decode()
+        flags = data[at + 28]
+        found.append((kind, subtype, offset, size, label, bool(flags & 1)))
+    return found
