@@ -21,7 +21,9 @@
 #define APP_ROOM   0x40000u
 
 static const struct make_image bootloader = {
-    .seed = 7, .segment = {{0x3FFF0030, 0x278}, {0x40078000, 0xA28}, {0x40080400, 0xD28}}};
+    .seed = 7,
+    .no_descriptor = 1,
+    .segment = {{0x3FFF0030, 0x278}, {0x40078000, 0xA28}, {0x40080400, 0xD28}}};
 
 struct bench {
     uint8_t chip[FLASH_SIZE];
