@@ -100,14 +100,17 @@ static void update(struct molt_digest_state *state, const void *data, size_t n)
 static void finish(struct molt_digest_state *state, uint8_t digest[MOLT_SHA256_SIZE])
 {
     uint8_t padding[BLOCK_SIZE + 8];
-    uint64_t bits = state->opaque[LENGTH] << 3;
+    /* The length in bits, in halves: a variable 64-bit shift would call a helper on 32-bit chips.
+     */
+    const uint32_t bits[2] = {(uint32_t)(state->opaque[LENGTH] >> 29),
+                              (uint32_t)state->opaque[LENGTH] << 3};
     unsigned used = (unsigned)(state->opaque[LENGTH] % BLOCK_SIZE);
     unsigned zeros = (used < 56 ? 56 : 120) - used; /* with the 80 in front */
     uint32_t sum[8];
     memset(padding, 0, sizeof padding);
     padding[0] = 0x80;
     for (unsigned i = 0; i < 8; i++) {
-        padding[zeros + i] = (uint8_t)(bits >> (56 - 8 * i));
+        padding[zeros + i] = (uint8_t)(bits[i / 4] >> (24 - 8 * (i % 4)));
     }
     update(state, padding, zeros + 8);
     memcpy(sum, state->opaque, sizeof sum);
