@@ -1,0 +1,11 @@
+#!/bin/bash
+# bench.sh: `make bench`. Ratios of one run, against the peer or the bound; the numbers in the documents come from here.
+set -eu
+cd "$(dirname "$0")/.."
+scripts/venv.sh >/dev/null
+cmake --build build --target molt bench_install
+firmware=build/deps/firmware/ESP32_GENERIC-20240602-v1.23.0.bin
+echo '== install time on the timed simulator'
+build/bench_install "$firmware"
+echo '== edit against mp-image-tool-esp32'
+build/venv/bin/python bench/edit.py
