@@ -21,7 +21,7 @@ static const char status_details[] =
     "Keys of --json (partitions by name; null = none):\n"
     "  target, running, running_known, trial, rollback, otadata_offset\n"
     "  boots_next, chosen, why: \"record\", \"blank\" or \"crc\", record: 0, 1 or null\n"
-    "  next_update\n"
+    "  next_update, update (the last one, in words), update_phase (number, docs/spec/store.md)\n"
     "  records: [{sector, seq, state, slot, blank, crc_ok, usable, meaning}]\n"
     "  slots: [{name, number, offset, size, empty, bootable, error, message, release}]\n"
     "  findings: [{severity: \"odd\" or \"wrong\", text}], wrong";
@@ -99,6 +99,10 @@ static int print_json(const struct molt_boot_state *state, const struct molt_tar
                         state->choice.record >= 0 ? json_integer(state->choice.record)
                                                   : json_null());
     json_object_set_new(root, "next_update", label_or_null(state, state->next_update));
+    json_object_set_new(root, "update",
+                        state->update_words[0] ? json_string(state->update_words) : json_null());
+    json_object_set_new(root, "update_phase",
+                        state->update_words[0] ? json_integer(state->update_phase) : json_null());
     json_object_set_new(root, "records", json_records(state));
     json_object_set_new(root, "slots", json_slots(state));
     for (uint32_t i = 0; i < state->finding_count; i++) {
@@ -137,7 +141,7 @@ static void print_slots(const struct molt_boot_state *state)
     for (uint32_t i = 0; i < state->slot_count; i++) {
         const struct molt_boot_slot *slot = &state->slot[i];
         char size[16];
-        printf("  %-16s 0x%-8x %-9s %s%s%s\n", slot->label, slot->offset,
+        printf("  %-16s 0x%-8x %-9s %s%s%.16s\n", slot->label, slot->offset,
                cli_size(slot->size, size),
                slot->empty      ? "empty"
                : slot->bootable ? "whole"
@@ -174,6 +178,9 @@ static void print_text(const struct molt_boot_state *state, const struct molt_ta
         }
     }
     print_slots(state);
+    if (state->update_words[0]) {
+        printf("\nlast update: %s\n", state->update_words);
+    }
     for (uint32_t i = 0; i < state->finding_count; i++) {
         printf("%s%s: %s\n", i ? "" : "\n",
                state->finding[i].severity == MOLT_WRONG ? "WRONG" : "odd", state->finding[i].text);

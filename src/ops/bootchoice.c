@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "molt/engine.h"
+#include "ops/bootchoice_internal.h"
 
 /* ---- The apps ---- */
 
@@ -75,6 +75,9 @@ static void read_app(struct molt_boot_slot *slot, const struct molt_target *targ
         slot->error = judge_image(target, &image, slot->offset);
     }
     slot->bootable = !slot->empty && slot->error == MOLT_OK;
+    if (slot->bootable) {
+        memcpy(slot->sha256, image.sha256, sizeof slot->sha256);
+    }
 }
 
 static void read_apps(struct molt_boot_state *state, const struct molt_target *target)
@@ -213,13 +216,8 @@ static void who_runs(struct molt_boot_state *state, const struct molt_target *ta
         }
     }
     state->trial = state->running_known && unconfirmed(state);
-    struct molt_update update;
-    const struct molt_boot_slot *slot = molt_boot_slot(state, state->running);
-    if (target->board && slot && molt_update_load(&target->board->store, &update) == MOLT_OK) {
-        state->trial_stored =
-            update.target_offset == slot->offset &&
-            (update.phase == MOLT_PHASE_SWITCHING || update.phase == MOLT_PHASE_TRIAL ||
-             update.phase == MOLT_PHASE_CONFIRMING);
+    if (target->board) {
+        molt_boot_read_store(state, &target->board->store);
     }
     state->trial |= state->trial_stored;
     state->next_update = MOLT_OTADATA_NO_SLOT;

@@ -227,12 +227,33 @@ static int by_writer(struct molt_target *target, const struct molt_boot_state *s
     return MOLT_OK;
 }
 
+/* An installed update that waits for its first boot would be switched to again by the boot hook:
+   the operator's own choice ends it. Installed it stays, and 'molt update' finds it by its hash. */
+static int forget_switch(struct molt_target *target, const struct molt_boot_state *state)
+{
+    struct molt_update update;
+    if (!target->board || state->update_runs || state->update_phase != MOLT_PHASE_SWITCHING) {
+        return MOLT_OK;
+    }
+    int error = molt_update_load(&target->board->store, &update);
+    if (error < 0) {
+        return error;
+    }
+    update.phase = MOLT_PHASE_INSTALLING;
+    return molt_update_save(&target->board->store, &update);
+}
+
 int molt_boot_write(struct molt_target *target, const struct molt_boot_state *state,
                     const struct molt_boot_change *change, struct molt_message *message)
 {
-    int error = state->trial_stored && change->kind != MOLT_BOOT_SET
-                    ? by_engine(target, state, change->kind)
-                    : by_writer(target, state, change);
+    /* A confirmed update that is given up counts as failed too, so the engine must know. */
+    bool ours = change->kind == MOLT_BOOT_ROLLBACK
+                    ? state->update_runs
+                    : change->kind == MOLT_BOOT_CONFIRM && state->trial_stored;
+    int error = change->kind == MOLT_BOOT_SET ? forget_switch(target, state) : MOLT_OK;
+    if (error >= 0) {
+        error = ours ? by_engine(target, state, change->kind) : by_writer(target, state, change);
+    }
     if (error < 0) {
         return molt_fail(message, error, "%s: otadata at 0x%x: %s", target->name,
                          state->otadata_offset, molt_strerror(error));

@@ -27,10 +27,11 @@ struct molt_boot_slot {
     int number; /* as the bootloader counts; MOLT_OTADATA_FACTORY, MOLT_BOOT_TEST, or
                    MOLT_OTADATA_NO_SLOT: a row that it never starts */
     uint32_t offset, size;
-    bool empty;       /* erased, or behind the end of the file */
-    int error;        /* MOLT_OK, or why its image would not start */
-    bool bootable;    /* not empty and without error */
-    char release[65]; /* the release that belongs to it; "" = none, or not known */
+    bool empty;         /* erased, or behind the end of the file */
+    int error;          /* MOLT_OK, or why its image would not start */
+    bool bootable;      /* not empty and without error */
+    uint8_t sha256[32]; /* of a bootable image, as it is appended to it */
+    char release[65];   /* the release that belongs to it; "" = none, or not known */
 };
 
 struct molt_boot_state {
@@ -40,10 +41,13 @@ struct molt_boot_state {
     struct molt_otadata otadata;
     struct molt_boot_slot slot[MOLT_BOOT_SLOTS];
     uint32_t slot_count;
-    int running;        /* of a file, and of a board that never booted: what would boot */
-    bool running_known; /* false: assumed as above */
-    bool trial;         /* the running image is not confirmed yet */
-    bool trial_stored;  /* it is the store that says so */
+    int running;            /* of a file, and of a board that never booted: what would boot */
+    bool running_known;     /* false: assumed as above */
+    bool trial;             /* the running image is not confirmed yet */
+    bool trial_stored;      /* it is the store that says so */
+    char update_words[200]; /* the last update, in words; "" for a file, which has no store */
+    int update_phase;       /* enum molt_phase */
+    bool update_runs;       /* it is the last update's image that runs */
     struct molt_otadata_choice choice;
     int next; /* what the next boot starts: the choice, or where the bootloader falls back to */
     int next_update; /* where the next update goes; MOLT_OTADATA_NO_SLOT */
