@@ -1,0 +1,574 @@
+/*
+ * The engine as a MicroPython dynamic native module. Everything the platform gives comes from one
+ * Python object, the host, which is passed to every call; docs/PORTING.md lists its attributes and
+ * methods.
+ *
+ * Memory: the state is a bytearray that Python holds. It contains pointers into itself and to
+ * constants only (the collector never moves a block), and the host only while a call runs, when the
+ * caller's frame holds it too. Buffers handed to a method are valid during that method.
+ *
+ * An exception in a method passes through the call that ran it, unchanged. The state is spent then:
+ * the next step says so, and a new open() goes on from what flash and store hold, as after a reset.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "molt/cose.h"
+#include "molt/engine.h"
+
+#include "common/p256_verify.h"
+
+#include "py/dynruntime.h"
+
+#define STATE_MAGIC 0x746C6F6Du /* "molt" */
+
+struct native {
+    uint32_t magic;
+    bool running; /* a call is under way, or was left by an exception */
+    mp_obj_t host;
+    struct molt_engine engine;
+    struct molt_engine_port port;
+    struct molt_flash flash;
+    struct molt_region region;
+    struct molt_store store;
+    struct molt_source source;
+    struct molt_files files;
+    struct molt_app_slot slot[MOLT_SLOT_MAX];
+    char board[64];
+    uint8_t expect[MOLT_SHA256_SIZE];
+    uint8_t buffer[MOLT_ENGINE_BUFFER];
+    uint8_t window[MOLT_INFLATE_WINDOW]; /* last: the trial does without */
+};
+
+/* Firmware up to 1.23 frees a module's constants unless an object points at the one global in front
+ * of them: mpy_init makes such an object. */
+struct {
+    uint32_t unused[4];
+} molt_module_root;
+
+/* ---- Calls of the host ---- */
+
+static mp_obj_t call(const struct native *n, qstr method, size_t count, const mp_obj_t *arguments)
+{
+    mp_obj_t words[2 + 4];
+    mp_load_method(n->host, method, words);
+    for (size_t i = 0; i < count; i++) {
+        words[2 + i] = arguments[i];
+    }
+    return mp_fun_table.call_method_n_kw(count, 0, words);
+}
+
+static int code_of(mp_obj_t result)
+{
+    return result == mp_const_none ? MOLT_OK : (int)mp_obj_get_int(result);
+}
+
+static mp_obj_t number(uint32_t value)
+{
+    return mp_obj_new_int_from_uint(value);
+}
+
+/* Methods only read what is const here. */
+static mp_obj_t bytes_at(const void *bytes, uint32_t n)
+{
+    return mp_obj_new_bytearray_by_ref(n, (void *)(uintptr_t)bytes);
+}
+
+static mp_obj_t text(const char *s)
+{
+    size_t n = 0;
+    while (s[n]) {
+        n++;
+    }
+    return mp_obj_new_str(s, n);
+}
+
+/* A count that a method returned must lie in what it was asked for. */
+static int count_of(mp_obj_t result, uint32_t most)
+{
+    int count = code_of(result);
+    return count > 0 && (uint32_t)count > most ? MOLT_E_IO : count;
+}
+
+static int flash_read(void *context, uint32_t offset, void *buffer, uint32_t n)
+{
+    mp_obj_t words[] = {number(offset), bytes_at(buffer, n)};
+    return code_of(call(context, MP_QSTR_flash_read, 2, words));
+}
+
+static int flash_program(void *context, uint32_t offset, const void *data, uint32_t n)
+{
+    mp_obj_t words[] = {number(offset), bytes_at(data, n)};
+    return code_of(call(context, MP_QSTR_flash_program, 2, words));
+}
+
+static int flash_erase(void *context, uint32_t offset, uint32_t n)
+{
+    mp_obj_t words[] = {number(offset), number(n)};
+    return code_of(call(context, MP_QSTR_flash_erase, 2, words));
+}
+
+static const struct molt_flash_ops flash_ops = {flash_read, flash_program, flash_erase, NULL};
+
+/* Method get(record): bytes, or None. */
+static int store_get(void *context, int record, void *buffer, uint32_t capacity)
+{
+    mp_obj_t word = number((uint32_t)record);
+    mp_obj_t result = call(context, MP_QSTR_store_get, 1, &word);
+    mp_buffer_info_t data;
+    if (result == mp_const_none) {
+        return MOLT_E_NOT_FOUND;
+    }
+    mp_get_buffer_raise(result, &data, MP_BUFFER_READ);
+    memcpy(buffer, data.buf, data.len < capacity ? data.len : capacity);
+    return (int)data.len;
+}
+
+static int store_put(void *context, int record, const void *data, uint32_t n)
+{
+    mp_obj_t words[] = {number((uint32_t)record), mp_obj_new_bytes(data, n)};
+    return code_of(call(context, MP_QSTR_store_put, 2, words));
+}
+
+static const struct molt_store_ops store_ops = {store_get, store_put};
+
+static int source_info(void *context, struct molt_source_info *info)
+{
+    int length = code_of(call(context, MP_QSTR_source_info, 0, NULL));
+    info->length = length > 0 ? (uint32_t)length : 0;
+    return length < 0 ? length : MOLT_OK;
+}
+
+static int source_expect(void *context, uint32_t offset, uint32_t n)
+{
+    mp_obj_t words[] = {number(offset), number(n)};
+    return code_of(call(context, MP_QSTR_source_expect, 2, words));
+}
+
+/* None: nothing came yet. */
+static int source_read(void *context, uint32_t offset, void *buffer, uint32_t n)
+{
+    mp_obj_t words[] = {number(offset), bytes_at(buffer, n)};
+    mp_obj_t result = call(context, MP_QSTR_source_read, 2, words);
+    return result == mp_const_none ? MOLT_AGAIN : count_of(result, n);
+}
+
+static int source_report(void *context, int state, const char *what)
+{
+    mp_obj_t words[] = {mp_obj_new_int(state), text(what)};
+    return code_of(call(context, MP_QSTR_source_report, 2, words));
+}
+
+static const struct molt_source_ops source_ops = {source_info, source_expect, source_read,
+                                                  source_report};
+
+/* None: not there; -1: a directory; else the file's size. */
+static int files_stat(void *context, const char *path, uint32_t *size)
+{
+    mp_obj_t word = text(path);
+    mp_obj_t result = call(context, MP_QSTR_file_stat, 1, &word);
+    if (result == mp_const_none) {
+        return MOLT_E_NOT_FOUND;
+    }
+    mp_int_t found = mp_obj_get_int(result);
+    *size = found < 0 ? 0 : (uint32_t)found;
+    return found < 0 ? MOLT_DIRECTORY : MOLT_FILE;
+}
+
+static int files_read(void *context, const char *path, uint32_t offset, void *buffer, uint32_t n)
+{
+    mp_obj_t words[] = {text(path), number(offset), bytes_at(buffer, n)};
+    return count_of(call(context, MP_QSTR_file_read, 3, words), n);
+}
+
+static int files_write(void *context, const char *path, uint32_t offset, const void *data,
+                       uint32_t n)
+{
+    mp_obj_t words[] = {text(path), number(offset), bytes_at(data, n)};
+    return code_of(call(context, MP_QSTR_file_write, 3, words));
+}
+
+static int files_mkdir(void *context, const char *path)
+{
+    mp_obj_t word = text(path);
+    return code_of(call(context, MP_QSTR_file_mkdir, 1, &word));
+}
+
+static int files_remove(void *context, const char *path)
+{
+    mp_obj_t word = text(path);
+    return code_of(call(context, MP_QSTR_file_remove, 1, &word));
+}
+
+static int files_rename(void *context, const char *from, const char *to)
+{
+    mp_obj_t words[] = {text(from), text(to)};
+    return code_of(call(context, MP_QSTR_file_rename, 2, words));
+}
+
+/* Entry number index: its name, or None behind the last. */
+static int files_list(void *context, const char *path, uint32_t index, char *name,
+                      uint32_t capacity)
+{
+    mp_obj_t words[] = {text(path), number(index)};
+    mp_obj_t result = call(context, MP_QSTR_file_list, 2, words);
+    size_t n;
+    if (result == mp_const_none) {
+        return 0;
+    }
+    const char *found = mp_obj_str_get_data(result, &n);
+    if (n >= capacity) {
+        return MOLT_E_NO_SPACE;
+    }
+    memcpy(name, found, n);
+    name[n] = '\0';
+    return 1;
+}
+
+static int files_space(void *context, uint32_t *free_bytes)
+{
+    int space = code_of(call(context, MP_QSTR_file_space, 0, NULL));
+    *free_bytes = space > 0 ? (uint32_t)space : 0;
+    return space < 0 ? space : MOLT_OK;
+}
+
+static const struct molt_files_ops files_ops = {files_stat,  files_read,   files_write,
+                                                files_mkdir, files_remove, files_rename,
+                                                files_list,  files_space};
+
+/* ---- The state ---- */
+
+static uint32_t attribute(mp_obj_t host, qstr name)
+{
+    return (uint32_t)mp_obj_get_int_truncated(mp_load_attr(host, name));
+}
+
+/* host.slots: (number, offset, size) of each app partition; number -1 = factory. */
+static void take_slots(struct native *n)
+{
+    mp_obj_t list = mp_load_attr(n->host, MP_QSTR_slots);
+    size_t count = (size_t)mp_obj_get_int(mp_obj_len(list));
+    if (count > MOLT_SLOT_MAX) {
+        mp_raise_ValueError("slots: at most 17");
+    }
+    for (size_t i = 0; i < count; i++) {
+        mp_obj_t row = mp_obj_subscr(list, mp_obj_new_int((mp_int_t)i), MP_OBJ_SENTINEL);
+        mp_int_t slot = mp_obj_get_int(mp_obj_subscr(row, mp_obj_new_int(0), MP_OBJ_SENTINEL));
+        n->slot[i].number = slot < 0 ? MOLT_OTADATA_FACTORY : (int)slot;
+        n->slot[i].offset = (uint32_t)mp_obj_get_int_truncated(
+            mp_obj_subscr(row, mp_obj_new_int(1), MP_OBJ_SENTINEL));
+        n->slot[i].size = (uint32_t)mp_obj_get_int_truncated(
+            mp_obj_subscr(row, mp_obj_new_int(2), MP_OBJ_SENTINEL));
+    }
+    n->port.device.slots = n->slot;
+    n->port.device.slot_count = (uint32_t)count;
+}
+
+static void take_device(struct native *n)
+{
+    struct molt_device *device = &n->port.device;
+    size_t length;
+    const char *board = mp_obj_str_get_data(mp_load_attr(n->host, MP_QSTR_board), &length);
+    if (length >= sizeof n->board) {
+        mp_raise_ValueError("board: at most 63 bytes");
+    }
+    memcpy(n->board, board, length);
+    device->board = n->board;
+    device->chip_id = (uint16_t)attribute(n->host, MP_QSTR_chip_id);
+    device->mpy_abi = (uint16_t)attribute(n->host, MP_QSTR_mpy_abi);
+    device->bootloader = attribute(n->host, MP_QSTR_bootloader);
+    mp_int_t slot = mp_obj_get_int(mp_load_attr(n->host, MP_QSTR_running));
+    device->running = slot < 0 ? MOLT_OTADATA_FACTORY : (int)slot;
+    device->otadata_offset = attribute(n->host, MP_QSTR_otadata);
+    device->rollback = mp_obj_is_true(mp_load_attr(n->host, MP_QSTR_rollback));
+}
+
+static void take_expect(struct native *n)
+{
+    mp_obj_t expect = mp_load_attr(n->host, MP_QSTR_expect);
+    mp_buffer_info_t digest;
+    if (expect == mp_const_none) {
+        return;
+    }
+    mp_get_buffer_raise(expect, &digest, MP_BUFFER_READ);
+    if (digest.len != MOLT_SHA256_SIZE) {
+        mp_raise_ValueError("expect: a digest has 32 bytes");
+    }
+    memcpy(n->expect, digest.buf, MOLT_SHA256_SIZE);
+    n->port.expect = n->expect;
+}
+
+/* Joins the interfaces to the host. n is zeroed. */
+static void join(struct native *n, mp_obj_t host)
+{
+    n->magic = STATE_MAGIC;
+    n->host = host;
+    n->region.sector_size = 4096;
+    n->flash.size = attribute(host, MP_QSTR_flash_size);
+    n->region.count = n->flash.size / n->region.sector_size;
+    n->flash.ops = &flash_ops;
+    n->flash.regions = &n->region;
+    n->flash.region_count = 1;
+    n->store.ops = &store_ops;
+    n->files.ops = &files_ops;
+    n->source.ops = &source_ops;
+    n->flash.context = n->store.context = n->files.context = n->source.context = n;
+    n->port.flash = &n->flash;
+    n->port.store = &n->store;
+    n->port.source = &n->source;
+    n->port.files = mp_obj_is_true(mp_load_attr(host, MP_QSTR_has_files)) ? &n->files : NULL;
+    n->port.verifier = &molt_p256_verifier;
+    n->port.digest = &molt_sha256;
+    n->port.buffer = n->buffer;
+    n->port.now = attribute(host, MP_QSTR_now);
+    take_slots(n);
+    take_device(n);
+}
+
+static void need_code(int code)
+{
+    if (code < 0) {
+        mp_obj_t word = mp_obj_new_int(code);
+        mp_fun_table.raise(mp_call_function_n_kw(mp_load_global(MP_QSTR_OSError), 1, 0, &word));
+    }
+}
+
+/* open(host) -> state */
+static mp_obj_t mod_open(mp_obj_t host)
+{
+    mp_obj_t size = number(sizeof(struct native));
+    mp_obj_t state = mp_call_function_n_kw(mp_load_global(MP_QSTR_bytearray), 1, 0, &size);
+    mp_buffer_info_t memory;
+    mp_get_buffer_raise(state, &memory, MP_BUFFER_WRITE);
+    struct native *n = memory.buf;
+    join(n, host);
+    take_expect(n);
+    n->port.window = n->window;
+    n->port.retry_failed = mp_obj_is_true(mp_load_attr(host, MP_QSTR_retry_failed));
+    need_code(molt_engine_start(&n->engine, &n->port));
+    n->host = NULL;
+    return state;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(open_obj, mod_open);
+
+static struct native *state_of(mp_obj_t state)
+{
+    mp_buffer_info_t memory;
+    mp_get_buffer_raise(state, &memory, MP_BUFFER_WRITE);
+    struct native *n = memory.buf;
+    if (memory.len != sizeof *n || n->magic != STATE_MAGIC || n->port.window != n->window) {
+        mp_raise_ValueError("not a state of open()");
+    }
+    return n;
+}
+
+/* step(state, host) -> 0 go on, 1 done, -1 nothing came yet, or another error */
+static mp_obj_t mod_step(mp_obj_t state, mp_obj_t host)
+{
+    struct native *n = state_of(state);
+    if (n->running) {
+        mp_raise_ValueError("left by an exception: open() again");
+    }
+    n->running = true;
+    n->host = host;
+    int code = molt_engine_step(&n->engine);
+    n->host = NULL;
+    n->running = false;
+    return mp_obj_new_int(code);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(step_obj, mod_step);
+
+/* status(state) -> (state's name, bytes done, of, error, bytes fetched, written, chunks kept,
+ * written) */
+static mp_obj_t mod_status(mp_obj_t state)
+{
+    const struct native *n = state_of(state);
+    uint32_t done, total;
+    molt_engine_progress(&n->engine, &done, &total);
+    mp_obj_t items[] = {
+        text(molt_engine_state_name((enum molt_engine_state)n->engine.state)),
+        number(done),
+        number(total),
+        mp_obj_new_int(n->engine.error),
+        number((uint32_t)n->engine.bytes_fetched),
+        number((uint32_t)n->engine.bytes_written),
+        number(n->engine.chunks_kept),
+        number(n->engine.chunks_written),
+    };
+    return mp_obj_new_tuple(sizeof items / sizeof *items, items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(status_obj, mod_status);
+
+/* ---- The trial ---- */
+
+/* A state for one call; the collector finds it through the caller's stack. */
+static struct native *for_a_moment(mp_obj_t host)
+{
+    struct native *n = m_malloc(offsetof(struct native, window));
+    memset(n, 0, offsetof(struct native, window));
+    join(n, host);
+    return n;
+}
+
+/* boot(host) -> 0 run the application, 1 restart, or an error */
+static mp_obj_t mod_boot(mp_obj_t host)
+{
+    struct native *n = for_a_moment(host);
+    enum molt_trial_action action = MOLT_TRIAL_RUN;
+    int code = molt_trial_boot(&n->port, &action);
+    m_free(n);
+    return mp_obj_new_int(code < 0 ? code : (int)action);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(boot_obj, mod_boot);
+
+/* confirm(host) -> 0 or an error */
+static mp_obj_t mod_confirm(mp_obj_t host)
+{
+    struct native *n = for_a_moment(host);
+    int code = molt_trial_confirm(&n->port);
+    m_free(n);
+    return mp_obj_new_int(code);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(confirm_obj, mod_confirm);
+
+/* rollback(host) -> 0 restart now, or an error */
+static mp_obj_t mod_rollback(mp_obj_t host)
+{
+    struct native *n = for_a_moment(host);
+    int code = molt_trial_rollback(&n->port);
+    m_free(n);
+    return mp_obj_new_int(code);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(rollback_obj, mod_rollback);
+
+/* ---- Channels ---- */
+
+/* The floor's time only grows: an older channel file is refused from then on. */
+static int take_channel(struct native *n, const mp_buffer_info_t *file, const char *name,
+                        const mp_buffer_info_t *device_id, struct molt_channel *channel)
+{
+    struct molt_trusted_key keys[MOLT_KEYS_MAX];
+    struct molt_floor floor;
+    struct molt_cose cose;
+    int code = molt_keys_load(&n->store, keys);
+    if (code < 0) {
+        return code;
+    }
+    size_t count = (size_t)code;
+    code = molt_floor_load(&n->store, &floor);
+    if (code >= 0) {
+        code = file->len > MOLT_CHANNEL_FILE_MAX
+                   ? MOLT_E_CHANNEL_MALFORMED
+                   : molt_cose_parse(&cose, file->buf, file->len, MOLT_CONTENT_CHANNEL, NULL);
+    }
+    if (code >= 0) {
+        code = molt_cose_verify(&cose, keys, count, MOLT_KEY_CHANNELS, &molt_p256_verifier, NULL);
+    }
+    if (code >= 0) {
+        code = molt_channel_parse(channel, cose.payload, (uint32_t)cose.payload_size, NULL);
+    }
+    if (code >= 0) {
+        code = molt_channel_check(channel, name, floor.newest_time, n->port.now, device_id->buf,
+                                  (uint32_t)device_id->len);
+    }
+    if (code >= 0 && channel->issued > floor.newest_time) {
+        floor.newest_time = channel->issued;
+        code = molt_floor_save(&n->store, &floor);
+    }
+    return code;
+}
+
+/* channel(host, file, name, device id) -> the bundle's digest, or an error's number */
+static mp_obj_t mod_channel(size_t count, const mp_obj_t *arguments)
+{
+    mp_buffer_info_t file, device_id;
+    struct molt_channel channel;
+    (void)count;
+    mp_get_buffer_raise(arguments[1], &file, MP_BUFFER_READ);
+    mp_get_buffer_raise(arguments[3], &device_id, MP_BUFFER_READ);
+    struct native *n = for_a_moment(arguments[0]);
+    int code = take_channel(n, &file, mp_obj_str_get_str(arguments[2]), &device_id, &channel);
+    m_free(n);
+    return code < 0 ? mp_obj_new_int(code) : mp_obj_new_bytes(channel.bundle, MOLT_SHA256_SIZE);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(channel_obj, 4, 4, mod_channel);
+
+/* ---- Tools ---- */
+
+/* sha256(bytes) -> digest */
+static mp_obj_t mod_sha256(mp_obj_t bytes)
+{
+    mp_buffer_info_t data;
+    uint8_t digest[MOLT_SHA256_SIZE];
+    mp_get_buffer_raise(bytes, &data, MP_BUFFER_READ);
+    molt_sha256_of(data.buf, data.len, digest);
+    return mp_obj_new_bytes(digest, sizeof digest);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(sha256_obj, mod_sha256);
+
+static const uint8_t *exactly(mp_obj_t bytes, size_t n)
+{
+    mp_buffer_info_t data;
+    mp_get_buffer_raise(bytes, &data, MP_BUFFER_READ);
+    if (data.len != n) {
+        mp_raise_ValueError("wrong length");
+    }
+    return data.buf;
+}
+
+/* verify(public key, digest, signature) -> bool */
+static mp_obj_t mod_verify(mp_obj_t key, mp_obj_t digest, mp_obj_t signature)
+{
+    int code = molt_p256_verifier.verify(NULL, exactly(key, MOLT_P256_PUBLIC_SIZE),
+                                         exactly(digest, MOLT_SHA256_SIZE),
+                                         exactly(signature, MOLT_P256_SIGNATURE_SIZE));
+    return mp_obj_new_bool(code == MOLT_OK);
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(verify_obj, mod_verify);
+
+/* inflate(deflated, sink) -> 1 when the stream is whole, 0 when more should follow, or an error:
+ * sink(bytes) gets what it holds */
+static mp_obj_t mod_inflate(mp_obj_t bytes, mp_obj_t sink)
+{
+    mp_buffer_info_t data;
+    mp_get_buffer_raise(bytes, &data, MP_BUFFER_READ);
+    struct molt_inflate *inflate = m_malloc(sizeof *inflate + MOLT_INFLATE_WINDOW);
+    const uint8_t *at = data.buf, *out;
+    uint32_t left = (uint32_t)data.len, used, n;
+    int code;
+    molt_inflate_start(inflate, (uint8_t *)(inflate + 1));
+    do {
+        code = molt_inflate_push(inflate, at, left, &used);
+        at += used;
+        left -= used;
+        n = molt_inflate_peek(inflate, &out);
+        if (code >= 0 && n > 0) {
+            mp_obj_t piece = mp_obj_new_bytes(out, n);
+            mp_call_function_n_kw(sink, 1, 0, &piece);
+            molt_inflate_take(inflate, n);
+        }
+    } while (code >= 0 && n > 0);
+    m_free(inflate);
+    return mp_obj_new_int(code);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(inflate_obj, mod_inflate);
+
+mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args)
+{
+    MP_DYNRUNTIME_INIT_ENTRY
+    mp_store_global(MP_QSTR__root,
+                    mp_obj_new_bytearray_by_ref(sizeof molt_module_root, &molt_module_root));
+    mp_store_global(MP_QSTR_STATE_SIZE, number(sizeof(struct native)));
+    mp_store_global(MP_QSTR_open, MP_OBJ_FROM_PTR(&open_obj));
+    mp_store_global(MP_QSTR_step, MP_OBJ_FROM_PTR(&step_obj));
+    mp_store_global(MP_QSTR_status, MP_OBJ_FROM_PTR(&status_obj));
+    mp_store_global(MP_QSTR_boot, MP_OBJ_FROM_PTR(&boot_obj));
+    mp_store_global(MP_QSTR_confirm, MP_OBJ_FROM_PTR(&confirm_obj));
+    mp_store_global(MP_QSTR_rollback, MP_OBJ_FROM_PTR(&rollback_obj));
+    mp_store_global(MP_QSTR_channel, MP_OBJ_FROM_PTR(&channel_obj));
+    mp_store_global(MP_QSTR_sha256, MP_OBJ_FROM_PTR(&sha256_obj));
+    mp_store_global(MP_QSTR_verify, MP_OBJ_FROM_PTR(&verify_obj));
+    mp_store_global(MP_QSTR_inflate, MP_OBJ_FROM_PTR(&inflate_obj));
+    MP_DYNRUNTIME_INIT_EXIT
+}
