@@ -20,7 +20,21 @@ section_venv() { scripts/venv.sh && scripts/deps.sh && scripts/p256.sh; }
 section_gcc() { build default build; }
 section_clang() { build clang build/clang; }
 section_sanitize() { build sanitize build/sanitize; }
-section_ctest() { ctest --test-dir build/sanitize -j "$jobs" --output-on-failure --no-tests=error; }
+# Slow under sanitizers: there a part of the cuts, all of them in the optimized build.
+section_ctest() { MOLT_POWER_EVERY=11 ctest --test-dir build/sanitize -j "$jobs" --output-on-failure --no-tests=error; }
+section_power() {
+	local k failed=0
+	local -a children=()
+	for ((k = 0; k < jobs; k++)); do
+		MOLT_POWER_PART=$k/$jobs build/test_power >"$logs/power-$k.log" 2>&1 &
+		children+=($!)
+	done
+	for k in "${!children[@]}"; do
+		wait "${children[$k]}" || failed=1
+		cat "$logs/power-$k.log"
+	done
+	return $failed
+}
 section_native() { scripts/native.sh; }
 section_micropython() { scripts/micropython.sh; }
 section_check() { scripts/check.sh; }
@@ -39,6 +53,7 @@ summary() {
 	check) grep -E '^(check|self-test)' "$2" ;;
 	gcc | clang | sanitize) grep -c 'warning:' "$2" | sed 's/$/ warnings/' ;;
 	mutate) tail -1 "$2" ;;
+	power) awk '/power cuts, 3 boots/ { n += $1 } END { print n " power cuts, 3 boots and a rerun after each" }' "$2" ;;
 	*) tail -1 "$2" ;;
 	esac
 }
@@ -59,7 +74,7 @@ run() {
 }
 
 if [ $# -eq 0 ]; then
-	set -- venv check gcc clang sanitize ctest native micropython e2e mutate
+	set -- venv check gcc clang sanitize ctest power native micropython e2e mutate
 fi
 for section in "$@"; do
 	case $section in
@@ -68,6 +83,7 @@ for section in "$@"; do
 	clang) run 'build with clang' clang ;;
 	sanitize) run 'build with AddressSanitizer and UndefinedBehaviorSanitizer' sanitize ;;
 	ctest) run 'unit tests, power cuts, corpus replay (sanitized)' ctest ;;
+	power) run 'power cuts at every operation' power ;;
 	native) run 'native modules' native ;;
 	micropython) run 'genuine MicroPython' micropython ;;
 	check) run 'static checks, each seen to fail' check ;;

@@ -4,6 +4,7 @@
  * image boots with the files that belong to it, and a rerun converges.
  *
  * MOLT_POWER_EVERY=n takes only every n-th operation (for builds with sanitizers, which are slow).
+ * MOLT_POWER_PART=k/n takes only every n-th scenario from the k-th on (for several processes).
  * MOLT_SOAK=1 adds a second cut, at every operation of the recovery from each first one (thinned by
  * MOLT_SOAK_STEP).
  */
@@ -459,8 +460,13 @@ int main(int argc, char **argv)
 {
     enum { COUNT = sizeof scenarios / sizeof scenarios[0] };
     struct CMUnitTest tests[COUNT];
-    size_t count = 0;
-    for (size_t i = 0; i < COUNT; i++) {
+    size_t count = 0, part = 0, parts = 1;
+    const char *text = getenv("MOLT_POWER_PART");
+    if (text && (sscanf(text, "%zu/%zu", &part, &parts) != 2 || part >= parts)) {
+        fprintf(stderr, "MOLT_POWER_PART: expected k/n, found '%s'\n", text);
+        return 2;
+    }
+    for (size_t i = part; i < COUNT; i += parts) {
         if (argc < 2 || strstr(scenarios[i].name, argv[1])) {
             tests[count++] = (struct CMUnitTest){scenarios[i].name, sweep, NULL, NULL,
                                                  (void *)(uintptr_t)&scenarios[i]};
