@@ -38,6 +38,8 @@ struct simrun_session {
     uint32_t watchdog_ms;     /* as armed by the program; 0 = not armed */
     uint64_t watchdog_at_ms;  /* deadline on the host's monotonic clock */
     uint8_t buffer[SIMRUN_PIECE];
+    uint8_t scratch[4096]; /* what the program keeps over resets, but not over a power cycle */
+    uint32_t scratch_size;
 };
 
 uint64_t simrun_now_ms(void);

@@ -21,7 +21,9 @@ enum {
     OP_FEED,
     OP_OPERATIONS,
     OP_LOADED,
-    OP_END
+    OP_END,
+    OP_SCRATCH_GET,
+    OP_SCRATCH_PUT
 };
 
 struct request {
@@ -66,22 +68,22 @@ static int reply(struct simrun_session *session, int status, uint32_t n)
     return result == MOLT_OK ? write_all(session->child.replies, session->buffer, n) : result;
 }
 
-/* A stable id for the board, as a chip has its MAC address: FNV-1a over its folder's name. */
-static void unique_id(const struct molt_board *board, char text[13])
+/* FNV-1a over the folder's name. */
+void molt_simrun_unique_id(const struct molt_board *board, char text[MOLT_SIMRUN_ID_SIZE])
 {
     uint64_t hash = 0xCBF29CE484222325u;
     const char *name = strrchr(board->path, '/');
     for (const char *c = name ? name + 1 : board->path; *c; c++) {
         hash = (hash ^ (uint8_t)*c) * 0x100000001B3u;
     }
-    snprintf(text, 13, "%012llx", (unsigned long long)(hash & 0xFFFFFFFFFFFFu));
+    snprintf(text, MOLT_SIMRUN_ID_SIZE, "%012llx", (unsigned long long)(hash & 0xFFFFFFFFFFFFu));
 }
 
 static int hello(struct simrun_session *session)
 {
     const struct molt_board_facts *facts = &session->board->facts;
-    char id[13];
-    unique_id(session->board, id);
+    char id[MOLT_SIMRUN_ID_SIZE];
+    molt_simrun_unique_id(session->board, id);
     uint32_t table = facts->boot.table_offset ? facts->boot.table_offset : MOLT_PTABLE_OFFSET;
     json_t *root =
         json_pack("{s:s,s:s,s:s,s:I,s:s,s:I,s:I,s:b,s:s,s:I,s:I}", "chip", facts->chip, "board",
@@ -204,6 +206,16 @@ static int serve_rest(struct simrun_session *session, const struct request *requ
         session->result->exit_code = (int)(request->a & 0xFF);
         *next = SIMRUN_ENDED;
         return reply(session, MOLT_OK, 0);
+    case OP_SCRATCH_GET:
+        memcpy(session->buffer, session->scratch, session->scratch_size);
+        return reply(session, MOLT_OK, session->scratch_size);
+    case OP_SCRATCH_PUT:
+        if (request->b > sizeof session->scratch) {
+            return reply(session, MOLT_E_NO_SPACE, 0);
+        }
+        memcpy(session->scratch, session->buffer, request->b);
+        session->scratch_size = request->b;
+        return reply(session, MOLT_OK, 0);
     default: return reply(session, MOLT_E_UNSUPPORTED, 0);
     }
 }
@@ -221,8 +233,8 @@ int simrun_serve(struct simrun_session *session, enum simrun_next *next,
     request.op = head[0];
     request.a = molt_get_le32(head + 4);
     request.b = molt_get_le32(head + 8);
-    bool payload =
-        request.op == OP_PROGRAM || request.op == OP_STORE_PUT || request.op == OP_LOADED;
+    bool payload = request.op == OP_PROGRAM || request.op == OP_STORE_PUT ||
+                   request.op == OP_LOADED || request.op == OP_SCRATCH_PUT;
     if (payload) {
         if (request.b > SIMRUN_PIECE) {
             return molt_fail(message, MOLT_E_FORMAT,

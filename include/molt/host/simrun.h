@@ -60,6 +60,11 @@ struct molt_simrun_result {
 int molt_simrun(struct molt_board *board, const struct molt_simrun_options *options,
                 struct molt_simrun_result *result, struct molt_message *message);
 
+/* The board's own number, 12 hex digits, as a chip has its MAC address: the same for the same
+ * folder's name. */
+#define MOLT_SIMRUN_ID_SIZE 13
+void molt_simrun_unique_id(const struct molt_board *board, char text[MOLT_SIMRUN_ID_SIZE]);
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,6 +6,7 @@ import sys
 
 HELLO, READ, PROGRAM, ERASE, STORE_GET, STORE_PUT = 1, 2, 3, 4, 5, 6
 RESET, WATCHDOG, FEED, OPERATIONS, LOADED, END = 7, 8, 9, 10, 11, 12
+SCRATCH_GET, SCRATCH_PUT = 13, 14
 
 NOT_FOUND = -5  # the one status that is no failure
 PIECE = 65536  # bytes of one request at most
@@ -118,6 +119,16 @@ def loaded(name):
 
 def end(code):
     request(END, code & 0xFF)
+
+
+def scratch_load():
+    text = _ok(request(SCRATCH_GET), "scratch")
+    return eval(text) if text else {}
+
+
+def scratch_save(values):
+    text = repr(values).encode()
+    _ok(request(SCRATCH_PUT, 0, len(text), text), "scratch")
 
 
 facts = json.loads(_ok(request(HELLO), "hello"))

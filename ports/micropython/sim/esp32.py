@@ -198,11 +198,29 @@ class Partition:
 
 
 class NVS:
-    # Blobs only. Namespace "molt", keys r1..r6: the board's store, which survives everything. Others: this boot only.
-    _memory = {}
+    # Namespace "molt", keys r1..r6: the board's store. Others survive resets, but no power cycle.
+    _memory = board.scratch_load()
 
     def __init__(self, namespace):
         self._namespace = namespace[:15]
+
+    def _name(self, key):
+        return self._namespace + "/" + key[:15]
+
+    def _keep(self, key, value):
+        if len(key) > 15:
+            raise _oserror(-4361, "ESP_ERR_NVS_KEY_TOO_LONG")
+        self._memory[self._name(key)] = value
+        board.scratch_save(self._memory)
+
+    def get_i32(self, key):
+        value = self._memory.get(self._name(key))
+        if not isinstance(value, int):
+            raise _oserror(ESP_ERR_NVS_NOT_FOUND, "ESP_ERR_NVS_NOT_FOUND")
+        return value
+
+    def set_i32(self, key, value):
+        self._keep(key, value)
 
     def _record(self, key):
         if self._namespace == "molt" and len(key) == 2 and key[0] == "r" and key[1] in "123456":
@@ -211,7 +229,7 @@ class NVS:
 
     def get_blob(self, key, buffer):
         record = self._record(key)
-        data = board.store_get(record) if record else self._memory.get((self._namespace, key[:15]))
+        data = board.store_get(record) if record else self._memory.get(self._name(key))
         if data is None:
             raise _oserror(ESP_ERR_NVS_NOT_FOUND, "ESP_ERR_NVS_NOT_FOUND")
         if len(data) > len(buffer):
@@ -220,13 +238,11 @@ class NVS:
         return len(data)
 
     def set_blob(self, key, value):
-        if len(key) > 15:
-            raise _oserror(-4361, "ESP_ERR_NVS_KEY_TOO_LONG")
         record = self._record(key)
         if record:
             board.store_put(record, bytes(value))
         else:
-            self._memory[(self._namespace, key)] = bytes(value)
+            self._keep(key, bytes(value))
 
     def erase_key(self, key):
         record = self._record(key)
@@ -234,8 +250,10 @@ class NVS:
             if board.store_get(record) is None:
                 raise _oserror(ESP_ERR_NVS_NOT_FOUND, "ESP_ERR_NVS_NOT_FOUND")
             board.store_put(record, b"")
-        elif self._memory.pop((self._namespace, key[:15]), None) is None:
+        elif self._memory.pop(self._name(key), None) is None:
             raise _oserror(ESP_ERR_NVS_NOT_FOUND, "ESP_ERR_NVS_NOT_FOUND")
+        else:
+            board.scratch_save(self._memory)
 
     def commit(self):
         pass

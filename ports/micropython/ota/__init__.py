@@ -1,0 +1,76 @@
+# Molt on the device. boot.py begins with:  import ota; ota.boot()
+# Small on purpose: everything else is imported when it is needed.
+import sys
+
+TRIAL_MS = 60_000  # a trial that neither confirms nor feeds the watchdog for so long is over
+LIMIT = 3  # crashes in a row before the release is no longer started
+
+
+class Error(OSError):
+    # errno is Molt's number (error.h), the text says what and what to do.
+    def __str__(self):
+        return self.args[1]
+
+
+def start(path):
+    # How a release's main.py is run; a bench tool may replace this.
+    with open(path) as file:
+        text = file.read()
+    exec(compile(text, path, "exec"), {"__name__": "__main__", "__file__": path})
+
+
+def boot(trial_ms=TRIAL_MS):
+    # Finishes what a power cut interrupted, counts a trial, then starts the release that belongs to the running slot.
+    from ota import _trial
+
+    return _trial.boot(trial_ms)
+
+
+def feed():
+    # The application lives: feeds the watchdog of a trial, and forgets old crashes once it ran for a minute.
+    from ota import _trial
+
+    _trial.feed()
+
+
+def confirm():
+    # The running firmware and its files are good. True, or False when there was nothing to confirm.
+    from ota import _trial
+
+    return _trial.confirm()
+
+
+def rollback():
+    # Gives the running firmware up and restarts with the one before. Does not return.
+    from ota import _trial
+
+    _trial.rollback()
+
+
+def update(url=None, channel=None, **options):
+    # Installs what a published tree's channel points to (or a bundle, URL/NAME.molt) and restarts with it. Without a
+    # URL: the one in /ota.json, where provisioning wrote it.
+    from ota import _update
+
+    return _update.update(url, channel, **options)
+
+
+def info():
+    # What runs, as a dictionary.
+    from ota import _info
+
+    return _info.info()
+
+
+def pair():
+    # SHA-256 of the firmware that runs, read from the flash, and of the release that belongs to it: as in
+    # 'molt bundle show'.
+    from ota import _info
+
+    return _info.pair()
+
+
+def status():
+    from ota import _info
+
+    _info.status()

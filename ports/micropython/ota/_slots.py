@@ -1,0 +1,63 @@
+# What runs, and the image in it.
+import struct
+
+import esp
+from esp32 import Partition
+
+
+def running():
+    return Partition(Partition.RUNNING).info()
+
+
+def _length(offset, size):
+    # Bytes of the application image at that offset of the flash without its appended SHA-256; 0 when there is none.
+    head = esp_read(offset, 24)
+    if head[0] != 0xE9 or not 0 < head[1] <= 16 or head[23] != 1:
+        return 0
+    at = 24
+    for _ in range(head[1]):
+        n = struct.unpack("<I", esp_read(offset + at + 4, 4))[0]
+        if n > size or at + 8 + n > size:
+            return 0
+        at += 8 + n
+    at += 16 - at % 16
+    return at if at + 32 <= size else 0
+
+
+def image_sha256(offset, size):
+    # The SHA-256 at the end of the application image; None when there is none.
+    at = _length(offset, size)
+    return esp_read(offset + at, 32) if at else None
+
+
+def firmware_sha256(offset, size):
+    # Over the whole image as it is in the flash now: what 'molt bundle show' says of it. Takes a second or two.
+    import hashlib
+
+    n = _length(offset, size)
+    digest = hashlib.sha256()
+    buffer = bytearray(4096)
+    for at in range(0, n + 32, 4096):
+        part = memoryview(buffer)[: min(4096, n + 32 - at)]
+        esp.flash_read(offset + at, part)
+        digest.update(part)
+    return digest.digest() if n else None
+
+
+def esp_read(offset, n):
+    buffer = bytearray(n)
+    esp.flash_read(offset, buffer)
+    return bytes(buffer)
+
+
+def release_directory(release):
+    return "/rel/" + "".join("%02x" % byte for byte in release[:8])
+
+
+def current_release():
+    # Digest of the release that belongs to what runs, or None.
+    from ota import _store
+
+    _, _, offset, size, _, _ = running()
+    sha = image_sha256(offset, size)
+    return _store.release_of(offset, sha) if sha else None

@@ -1,0 +1,92 @@
+# The records of the store, byte by byte as docs/spec/store.md has them; kept in esp32.NVS, namespace "molt".
+import struct
+
+import esp32
+
+UPDATE, FLOOR, KEYS, FAILED, RELEASES, DEVICE = 1, 2, 3, 4, 5, 6
+NONE, INSTALLING, SWITCHING, TRIAL, CONFIRMING, ROLLING_BACK, CONFIRMED, BROKEN = 0, 1, 2, 3, 4, 5, 6, 7
+NO_CHUNK = 0xFF
+_UPDATE = "<BBBBB3xiIII32s"
+E_STORE = -20
+
+
+def _nvs():
+    return esp32.NVS("molt")
+
+
+def get(record):
+    buffer = bytearray(512)
+    try:
+        n = _nvs().get_blob("r%d" % record, buffer)
+    except OSError as error:
+        if error.errno == -4354:  # ESP_ERR_NVS_NOT_FOUND
+            return None
+        raise
+    return bytes(buffer[:n])
+
+
+def put(record, data):
+    nvs = _nvs()
+    if data:
+        nvs.set_blob("r%d" % record, data)
+    elif get(record) is not None:
+        nvs.erase_key("r%d" % record)
+    nvs.commit()
+
+
+def _checked(record, least):
+    data = get(record)
+    if data is not None and (len(data) < least or data[0] != 1):
+        from ota import Error
+
+        raise Error(E_STORE, "record %d of the store: unknown version or malformed" % record)
+    return data
+
+
+class Update:
+    def __init__(self):
+        data = _checked(UPDATE, struct.calcsize(_UPDATE)) or bytes(struct.calcsize(_UPDATE))
+        (_, self.phase, self.chunk, self.switches, self.boots, self.outcome, self.origin, self.target,
+         self.sequence, self.digest) = struct.unpack(_UPDATE, data)
+
+    def save(self):
+        put(UPDATE, struct.pack(_UPDATE, 1, self.phase, self.chunk, self.switches, self.boots, self.outcome,
+                                self.origin, self.target, self.sequence, self.digest))
+
+
+def add_failed(digest):
+    data = _checked(FAILED, 2) or b"\x01\x00"
+    known = [data[i : i + 32] for i in range(2, 2 + 32 * data[1], 32)]
+    if digest not in known:
+        known = (known + [digest])[-8:]
+        put(FAILED, bytes((1, len(known))) + b"".join(known))
+
+
+def release_of(slot_offset, image_sha256):
+    # Digest of the release that belongs to that image in that slot, or None.
+    data = _checked(RELEASES, 2) or b"\x01\x00"
+    for at in range(2, 2 + 68 * data[1], 68):
+        if data[at : at + 36] == struct.pack("<I", slot_offset) + image_sha256:
+            return data[at + 36 : at + 68]
+    return None
+
+
+def device():
+    # (board name, device id as bytes); empty when the board was not provisioned.
+    data = _checked(DEVICE, 3) or b"\x01\x00\x00"
+    n = data[1]
+    return data[2 : 2 + n].decode(), data[3 + n : 3 + n + data[2 + n]]
+
+
+def crashes():
+    try:
+        return _nvs().get_i32("crashes")
+    except OSError:
+        return 0
+
+
+def set_crashes(n):
+    if n != crashes():
+        nvs = _nvs()
+        nvs.set_i32("crashes", n)
+        nvs.commit()
