@@ -17,6 +17,8 @@ static const struct cli_option new_options[] = {
     {"chip", 0, "CHIP", "esp32 (default) or esp32c3"},
     {"revision", 0, "N.N", "revision of the chip (default 3.0; esp32c3 0.4)"},
     {"no-rollback", 0, NULL, "its bootloader has no rollback, as those flashed before 2023-09"},
+    {"legacy-revision", 0, NULL,
+     "its bootloader judges an image's old revision byte, as ESP-IDF 4.4 does"},
     {"board", 0, "NAME", "board name for updates (default ESP32_GENERIC or ESP32_GENERIC_C3)"},
     {NULL, 0, NULL, NULL},
 };
@@ -49,7 +51,7 @@ static int new_facts(const struct cli_args *args, struct molt_board_facts *facts
     facts->flash_size = (uint32_t)bytes;
     facts->boot.revision = (uint16_t)molt_board_parse_revision(revision);
     facts->boot.rollback = !cli_has(args, "no-rollback");
-    facts->boot.legacy_revision = cli_has(args, "no-rollback");
+    facts->boot.legacy_revision = cli_has(args, "legacy-revision");
     return CLI_OK;
 }
 
@@ -83,8 +85,8 @@ const struct cli_verb cli_verb_sim_new = {
     "The board is a folder: flash.bin (the whole chip), board.json (its facts), the store, and "
     "the\n"
     "cells that a power cut left weak. Every verb that takes a device takes sim:FOLDER.\n"
-    "--no-rollback also makes the bootloader judge the old revision byte of an image, as ESP-IDF\n"
-    "4.4 does.",
+    "MicroPython before 1.21 came with a bootloader of ESP-IDF 4.4: --no-rollback\n"
+    "--legacy-revision.",
     new_options,
     1,
     1,

@@ -182,14 +182,16 @@ static int lock(struct molt_board *board, struct molt_message *message)
     return board_facts_load(board->path, &board->facts, message);
 }
 
-/* A torn operation left weak cells: they are kept at once, so that a killed process loses none. */
+/* A torn operation left weak cells, or an erase healed some: that is kept at once, so that a killed
+ * process neither loses weak cells nor leaves what it wrote afterwards weak. */
 static void keep_weak(void *context, uint32_t offset, uint32_t n)
 {
     struct molt_board *board = context;
     (void)offset;
     (void)n;
-    if (board->nor.operations != 0 && board->nor.operations == board->nor.cut_at) {
-        board_weak_save(board, NULL);
+    bool torn = board->nor.operations != 0 && board->nor.operations == board->nor.cut_at;
+    if (torn || board->nor.weak_count != board->weak_kept) {
+        board_weak_save(board, NULL); /* closing does it again, and tells an error */
     }
 }
 
@@ -207,6 +209,12 @@ static int map_flash(struct molt_board *board, struct molt_message *message)
         return molt_fail(message, MOLT_E_FORMAT,
                          "%s: expected %u bytes as board.json says, found %lld", file, size,
                          (long long)info.st_size);
+    }
+    int number = posix_fallocate(board->flash_fd, 0, (off_t)size); /* a hole on a full disk would
+                                                                      be a SIGBUS later */
+    if (number != 0) {
+        errno = number;
+        return fail_path(message, file, "cannot open the flash");
     }
     void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, board->flash_fd, 0);
     if (bytes == MAP_FAILED) {

@@ -124,7 +124,7 @@ static int store_put(void *context, int record, const void *data, uint32_t n)
         return power;
     }
     int error = replace(board, record, data, n);
-    return power > 0 ? MOLT_E_POWER : error;
+    return error < 0 || power == 0 ? error : MOLT_E_POWER;
 }
 
 static const struct molt_store_ops operations = {store_get, store_put};
@@ -139,6 +139,7 @@ int board_weak_save(struct molt_board *board, struct molt_message *message)
 {
     char path[BOARD_PATH];
     const struct molt_nor *nor = &board->nor;
+    board->weak_kept = nor->weak_count;
     size_t n = WEAK_HEAD + 5u * (size_t)nor->weak_count;
     uint8_t *bytes = malloc(n + 4);
     if (!bytes) {
@@ -201,6 +202,7 @@ int board_weak_load(struct molt_board *board, struct molt_message *message)
     }
     bool good = weak_parse(&board->nor, bytes, n);
     free(bytes);
+    board->weak_kept = board->nor.weak_count;
     return good ? MOLT_OK
                 : molt_fail(message, MOLT_E_FORMAT,
                             "%s: malformed: remove it, and no cell of the flash is weak", path);

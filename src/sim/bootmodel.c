@@ -10,6 +10,8 @@
 #define SECTOR 0x1000u
 #define BLANK  0xFFFFFFFFu
 
+enum { FACTORY = -1, NOTHING = -2 }; /* beside the slots: molt_boot_outcome.chosen */
+
 enum { STATE_NEW = 0, STATE_PENDING = 1, STATE_VALID = 2, STATE_INVALID = 3, STATE_ABORTED = 4 };
 
 struct boot {
@@ -93,6 +95,7 @@ static int abort_pending(struct boot *b)
     return MOLT_OK;
 }
 
+/* The slot without any usable record: factory, else the first one. */
 static int without_records(struct boot *b)
 {
     bool nothing = true;
@@ -119,52 +122,60 @@ static int active_record(const struct boot *b)
     return valid[0] ? 0 : valid[1] ? 1 : -1;
 }
 
-/* The index that the records choose: -1 factory, -2 nothing boots, else a slot; an error is below
- * -2. */
+static int read_records(struct boot *b)
+{
+    int code = MOLT_OK;
+    for (uint32_t i = 0; i < 2 && code >= 0; i++) {
+        code = b->flash->ops->read(b->flash->context, b->table.otadata_offset + i * SECTOR,
+                                   b->entry[i], 32);
+    }
+    return code;
+}
+
+/* What the records choose, to o->chosen: FACTORY, NOTHING or a slot. */
 static int choose(struct boot *b, struct molt_boot_outcome *o)
 {
+    o->chosen = FACTORY;
     if (b->table.otadata_offset == 0) {
         snprintf(o->why, sizeof o->why, "the table has no otadata");
-        return -1;
+        return MOLT_OK;
     }
     if (b->table.otadata_size < 2 * SECTOR) {
         snprintf(o->why, sizeof o->why, "otadata is smaller than two sectors: nothing boots");
-        return -2;
+        o->chosen = NOTHING;
+        return MOLT_OK;
     }
-    for (uint32_t i = 0; i < 2; i++) {
-        if (b->flash->ops->read(b->flash->context, b->table.otadata_offset + i * SECTOR,
-                                b->entry[i], 32) < 0) {
-            return MOLT_E_IO;
-        }
+    int code = read_records(b);
+    if (code >= 0) {
+        code = abort_pending(b);
     }
-    int code = abort_pending(b);
     if (code < 0) {
         return code;
     }
     if ((unusable(b->entry[0]) && unusable(b->entry[1])) || b->table.ota_count == 0) {
         snprintf(o->why, sizeof o->why, "no usable record in otadata");
-        return without_records(b);
+        o->chosen = without_records(b);
+        return MOLT_OK;
     }
     int active = active_record(b);
     if (active < 0) {
         snprintf(o->why, sizeof o->why, "no record in otadata has a right CRC");
-        return b->table.factory.size != 0 ? -1 : 0;
+        o->chosen = b->table.factory.size != 0 ? FACTORY : 0;
+        return MOLT_OK;
     }
     uint32_t seq = seq_of(b->entry[active]);
     snprintf(o->why, sizeof o->why, "record %d has the highest usable sequence number, %u", active,
              seq);
+    o->chosen = (int)((seq - 1) % b->table.ota_count);
     if (b->facts->rollback && state_of(b->entry[active]) == STATE_NEW) {
-        code = set_state(b, active, STATE_PENDING, "NEW became PENDING_VERIFY");
-        if (code < 0) {
-            return code;
-        }
+        return set_state(b, active, STATE_PENDING, "NEW became PENDING_VERIFY");
     }
-    return (int)((seq - 1) % b->table.ota_count);
+    return MOLT_OK;
 }
 
 static const struct boot_part *part_at(const struct boot *b, int index)
 {
-    if (index == -1) {
+    if (index == FACTORY) {
         return &b->table.factory;
     }
     return index < (int)b->table.ota_count && index < BOOT_MAX_OTA ? &b->table.ota[index] : NULL;
@@ -174,6 +185,17 @@ static void add_why(struct molt_boot_outcome *o, const char *format, const char 
 {
     size_t used = strlen(o->why);
     snprintf(o->why + used, sizeof o->why - used, format, a, b);
+}
+
+/* What was written is told even where many reasons left no room for it. */
+static void add_writes(struct molt_boot_outcome *o, const char *wrote)
+{
+    size_t used = strlen(o->why), room = sizeof o->why - strlen(wrote) - sizeof ".";
+    if (used > room) {
+        used = room;
+        memcpy(o->why + used - 3, "...", 3);
+    }
+    snprintf(o->why + used, sizeof o->why - used, ".%s", wrote);
 }
 
 /* Tries one partition; true when it runs, and the outcome says so. */
@@ -213,7 +235,7 @@ static int record_first(struct boot *b, int index)
 /* From the choice down to factory, then upwards, then the test app. */
 static int load(struct boot *b, const struct molt_digest *digest, struct molt_boot_outcome *o)
 {
-    int order[BOOT_MAX_OTA + 2], count = 0;
+    int order[BOOT_ROWS + 1], count = 0; /* the choice may be behind the last slot */
     for (int index = o->chosen; index >= -1; index--) {
         order[count++] = index;
     }
@@ -250,7 +272,7 @@ int molt_bootmodel_boot(const struct molt_flash *flash, const struct molt_bootmo
     struct boot b = {.flash = flash, .facts = facts};
     memset(outcome, 0, sizeof *outcome);
     outcome->result = MOLT_BOOT_NONE;
-    outcome->chosen = -2;
+    outcome->chosen = NOTHING;
     uint32_t flash_size = header_flash_size(flash, facts->chip_id);
     if (flash_size == 0) {
         snprintf(outcome->why, sizeof outcome->why, "there is no bootloader");
@@ -260,15 +282,16 @@ int molt_bootmodel_boot(const struct molt_flash *flash, const struct molt_bootmo
                          flash_size, outcome->why, sizeof outcome->why)) {
         return MOLT_OK;
     }
-    int chosen = choose(&b, outcome);
-    if (chosen < -2) {
-        return chosen;
+    int code = choose(&b, outcome);
+    if (code < 0) {
+        return code;
     }
-    outcome->chosen = chosen;
-    int code = chosen == -2 ? MOLT_OK : load(&b, digest, outcome);
-    if (outcome->result == MOLT_BOOT_NONE && chosen != -2) {
-        add_why(outcome, "%s%s", "; nothing else loads: it resets for ever", "");
+    if (outcome->chosen != NOTHING) {
+        code = load(&b, digest, outcome);
+        if (outcome->result == MOLT_BOOT_NONE) {
+            add_why(outcome, "%s%s", "; nothing else loads: it resets for ever", "");
+        }
     }
-    add_why(outcome, ".%s%s", b.wrote, "");
+    add_writes(outcome, b.wrote);
     return code;
 }

@@ -5,6 +5,7 @@
 #include "molt/sim/bootmodel.h"
 
 #define BOOT_MAX_OTA 16
+#define BOOT_ROWS    96 /* of a table: so many OTA rows may be counted */
 
 struct boot_part {
     uint32_t offset, size; /* size 0 = not in the table */

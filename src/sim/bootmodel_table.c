@@ -6,9 +6,9 @@
 #include "sim/bootmodel_internal.h"
 #include "sim/bootmodel_md5.h"
 
-#define AREA 0xC00u
 #define ROW  32u
-#define ROWS (AREA / ROW)
+#define ROWS (uint32_t) BOOT_ROWS
+#define AREA (ROWS * ROW)
 
 uint32_t boot_le32(const uint8_t *p)
 {

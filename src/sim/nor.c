@@ -114,16 +114,19 @@ static int nor_read(void *context, uint32_t offset, void *buffer, uint32_t n)
     return MOLT_OK;
 }
 
+/* The chip's pages are programmed one after the other; one of them is torn. */
 static void torn_program(struct molt_nor *nor, uint32_t offset, const uint8_t *data, uint32_t n)
 {
-    uint32_t pages = (n + MOLT_NOR_PAGE - 1) / MOLT_NOR_PAGE;
-    uint32_t at = draw(nor) % pages * MOLT_NOR_PAGE;
-    uint32_t page = n - at < MOLT_NOR_PAGE ? n - at : MOLT_NOR_PAGE;
-    uint32_t firm = at + draw(nor) % (page + 1);
+    uint32_t lead = offset % MOLT_NOR_PAGE; /* bytes of the first page before the data */
+    uint32_t torn = draw(nor) % ((lead + n - 1) / MOLT_NOR_PAGE + 1);
+    uint32_t at = torn == 0 ? 0 : torn * MOLT_NOR_PAGE - lead;
+    uint32_t end = (torn + 1) * MOLT_NOR_PAGE - lead;
+    end = end < n ? end : n;
+    uint32_t firm = at + draw(nor) % (end - at + 1);
     for (uint32_t i = 0; i < firm; i++) {
         nor->bytes[offset + i] &= data[i];
     }
-    for (uint32_t i = firm; i < at + page; i++) {
+    for (uint32_t i = firm; i < end; i++) {
         uint8_t clears = (uint8_t)(nor->bytes[offset + i] & ~data[i]);
         uint8_t weak = (uint8_t)(clears & draw(nor));
         nor->bytes[offset + i] &= (uint8_t) ~(clears & draw(nor));

@@ -1,5 +1,6 @@
 """sim new, sim boot: simulated boards."""
 import fcntl
+import hashlib
 import json
 
 
@@ -24,7 +25,27 @@ def test_facts(molt, tmp_path):
     molt.ok("sim", "new", "sim:b", "--chip", "esp32c3", "--revision", "0.3", "--no-rollback", "--board", "MINE", "--flash-size", "8M")
     facts = json.loads((tmp_path / "b/board.json").read_text())
     assert (facts["chip"], facts["revision"], facts["rollback"], facts["name"]) == ("esp32c3", "0.3", False, "MINE")
-    assert (facts["flash_size"], facts["legacy_revision"]) == (8 << 20, True)
+    assert (facts["flash_size"], facts["legacy_revision"]) == (8 << 20, False)
+    molt.ok("sim", "new", "sim:old", "--legacy-revision")
+    facts = json.loads((tmp_path / "old/board.json").read_text())
+    assert (facts["rollback"], facts["legacy_revision"], facts["chip"], facts["revision"]) == (True, True, "esp32", "3.0")
+
+
+def test_legacy_revision_judges_the_old_byte(molt, firmware):
+    """An image that needs revision 3.1 by the new field and 1 by the old byte: each bootloader sees its own."""
+    image = bytearray(firmware.read_bytes())
+    app = image[0xF000:0xF000 + 1672800]
+    app[14:17] = bytes((1, 301 & 0xFF, 301 >> 8))
+    app[-32:] = hashlib.sha256(app[:-32]).digest()
+    image[0xF000:0xF000 + len(app)] = app
+    with open(molt.cwd / "new.bin", "wb") as file:
+        file.write(image)
+    molt.ok("sim", "new", "sim:new", "--flash", "new.bin")
+    assert "factory does not load: image needs chip revision 3.01" in molt("sim", "boot", "sim:new", check=1).stdout
+    molt.ok("sim", "new", "sim:old", "--flash", "new.bin", "--legacy-revision")
+    assert "running: factory" in molt.ok("sim", "boot", "sim:old")
+    molt.ok("sim", "new", "sim:oldest", "--flash", "new.bin", "--legacy-revision", "--revision", "0.0")
+    assert "factory does not load: image needs chip revision 1;" in molt("sim", "boot", "sim:oldest", check=1).stdout
 
 
 def test_first_boot_writes_otadata_and_status_agrees(molt, firmware):

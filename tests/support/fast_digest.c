@@ -3,7 +3,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 
-#include "rig.h"
+#include "fast_digest.h"
 
 _Static_assert(sizeof(SHA256_CTX) <= sizeof(struct molt_digest_state), "the state must fit");
 

@@ -6,6 +6,7 @@
 #ifndef RIG_H
 #define RIG_H
 
+#include "fast_digest.h"
 #include "molt/engine.h"
 #include "molt/host/lfs_files.h"
 #include "molt/sim/bootmodel.h"
@@ -104,9 +105,6 @@ int rig_start(struct rig *rig);
 
 /* The release bound to the running slot: 1 and its directory, 0 when there is none, or an error. */
 int rig_release(struct rig *rig, char directory[MOLT_RELEASE_DIR_SIZE]);
-
-/* SHA-256 by OpenSSL, for speed. */
-extern const struct molt_digest rig_digest;
 
 /* A signer whose signatures the rig's verifier takes: fast, and nothing that a product links. */
 extern const struct molt_signer rig_signer;

@@ -170,6 +170,36 @@ static void torn_program(void **unused)
     assert_true(weak > 100 && pages > 50 && nothing < 50);
 }
 
+/* A program that begins inside a page is torn at the chip's page edges, not at its own. */
+static void torn_program_inside_a_page(void **unused)
+{
+    unsigned second = 0, first = 0;
+    (void)unused;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        struct chip *chip = chip_new(seed);
+        uint8_t data[256] = {0};
+        bool touched = false;
+        chip->nor.cut_at = 1;
+        chip->nor.cut = MOLT_CUT_TORN;
+        assert_int_equal(molt_flash_program(&chip->flash, 0x2F0, data, sizeof data), MOLT_E_POWER);
+        for (uint32_t i = 0x300; i < 0x3F0; i++) {
+            touched = touched || chip->bytes[i] != 0xFF;
+        }
+        for (uint32_t i = 0x2F0; touched && i < 0x300; i++) {
+            assert_int_equal(chip->bytes[i], 0); /* the page before is whole */
+        }
+        assert_int_equal(chip->bytes[0x2EF], 0xFF);
+        assert_int_equal(chip->bytes[0x3F0], 0xFF);
+        for (uint32_t i = 0; i < chip->nor.weak_count; i++) {
+            assert_int_equal(chip->nor.weak[i].offset >= 0x300, touched);
+        }
+        second += touched;
+        first += !touched;
+        chip_free(chip);
+    }
+    assert_true(second > 50 && first > 50);
+}
+
 /* Every kind of torn sector turns up; the sectors after it are as before. */
 static void torn_erase(void **unused)
 {
@@ -236,6 +266,7 @@ int main(void)
         cmocka_unit_test(cut_before_and_after),
         cmocka_unit_test(operations_of_a_store_are_cut_too),
         cmocka_unit_test(torn_program),
+        cmocka_unit_test(torn_program_inside_a_page),
         cmocka_unit_test(torn_erase),
         cmocka_unit_test(weak_bits_differ_between_power_ups_until_erased),
     };

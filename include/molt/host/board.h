@@ -40,6 +40,7 @@ struct molt_board {
     struct molt_nor nor;
     struct molt_flash flash; /* over nor, written through to flash.bin */
     struct molt_store store; /* counts its writes as operations of nor, so that cuts hit it too */
+    uint32_t weak_kept;      /* weak bytes that weak.bin has */
     int lock_fd, flash_fd;
 };
 
@@ -61,7 +62,8 @@ int molt_board_create(const char *path, const struct molt_board_facts *facts, co
 /*
  * Opens and locks it (MOLT_E_BUSY when another process holds it), power on. MOLT_E_NOT_FOUND: no
  * such folder, or no board.json in it; MOLT_E_FORMAT: board.json or weak.bin malformed, flash.bin
- * of another size; MOLT_E_PERMISSION. On failure nothing is left open. flash.bin is mapped: what is
+ * of another size; MOLT_E_PERMISSION; MOLT_E_NO_SPACE: flash.bin has holes that do not fit on the
+ * disk. On failure nothing is left open. flash.bin is mapped: what is
  * written survives the death of the process. board must stay where it is until it is closed.
  * Close writes board.json and weak.bin.
  */
