@@ -2,9 +2,10 @@
 # native.sh [--no-budget] [ARCH...]: the engine as dynamic native modules for stock MicroPython: build/native/molt_ARCH.mpy, whose module
 # is called molt_ARCH inside (mpy_ld takes it from the file's name). One amalgamated C file each, build/native/molt_ARCH.c.
 # Text and RAM are then held against the budget: over it, the script fails (after the modules were built); --no-budget only prints.
-# MOLT_NATIVE_OUT: another folder; MOLT_NATIVE_EXTRA: one more C file into the amalgamation (the padded sample of the tests).
+# For its own tests: MOLT_NATIVE_OUT, another folder; MOLT_NATIVE_TEXT_MAX, another budget; MOLT_NATIVE_EXTRA, one more C file for the
+# amalgamation (the padded sample).
 set -eu
-TEXT_MAX=24576  # bytes of the linked rv32imc module, helpers and constants included
+TEXT_MAX=${MOLT_NATIVE_TEXT_MAX:-24576} # bytes of the linked rv32imc module, helpers and constants included
 STATE_MAX=6144  # bytes of struct molt_engine: sector buffer and window lie outside
 top=$(cd "$(dirname "$0")/.." && pwd)
 tools=$top/build/native-tools

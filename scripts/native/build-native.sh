@@ -93,7 +93,13 @@ static=$(sed -n 's/.* b //p' "$work/symbols" | tr '\n' ' ')
 [ -z "$static" ] || die "static variables: $static(make them members of one global struct)"
 [ "$(grep -c ' [BC] ' "$work/symbols")" -le 1 ] || die "several global variables: make them members of one struct"
 
-case $arch in xtensawin) python "$here/xtensa-object.py" "$work/$name.o" ;; esac
+if [ "$arch" = xtensawin ]; then
+	python "$here/xtensa-object.py" "$work/$name.o"
+	# Instructions that one of ESP32, S2 and S3 lacks: loops, MAC16, booleans, FPU, S32C1I.
+	foreign=$("${cross}objdump" -d "$work/$name.o" | awk -F'\t' 'NF >= 3 { print $3 }' | sed 's/ .*//' | sort -u | grep -xE \
+		'loop|loopgtz|loopnez|u?mul[as]?\.[a-z.]*|s32c1i|[a-z]*\.s|bt|bf|movt|movf|any[48]|all[48]|(and|or|xor)bc?' || :)
+	[ -z "$foreign" ] || die "xtensawin: instructions outside of the common core: $foreign"
+fi
 
 # mpy_ld writes the name of its output into the module, so it gets a bare one.
 (cd "$work" && mpy_ld --qstrs "$name.config.h" -o "$name.mpy" "$name.o" >"$work/ld.log") ||

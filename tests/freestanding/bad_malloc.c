@@ -1,0 +1,8 @@
+/* EXPECT: malloc */
+void *malloc(unsigned long n);
+void *bad(void);
+
+void *bad(void)
+{
+    return malloc(16);
+}

@@ -1,0 +1,8 @@
+/* EXPECT: .bss */
+int bad(void);
+
+int bad(void)
+{
+    static int calls;
+    return ++calls;
+}
