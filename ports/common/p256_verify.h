@@ -4,7 +4,7 @@
 
 #include "molt/crypto.h"
 
-/* Needs no context and about 600 bytes of stack. */
+/* Needs no context. */
 extern const struct molt_verifier molt_p256_verifier;
 
 #endif
