@@ -15,7 +15,7 @@ _in = open(int(sys.argv[1]), "rb")
 _out = open(int(sys.argv[2]), "wb")
 
 
-_modules = None
+_watching = False
 _announced = []
 
 
@@ -35,15 +35,13 @@ def _exactly(n):
 
 
 def watch_modules():
-    global _modules
-    _modules = len(sys.modules)
+    global _watching
+    _watching = True
 
 
 def _announce():
-    # Compiled modules are announced before the next operation, so that a power cut can tell what it killed. (A hook in
+    # Compiled modules are announced before the next write, so that a power cut can tell what it killed. (A hook in
     # __import__ would break relative imports.)
-    global _modules
-    _modules = len(sys.modules)
     for name in list(sys.modules):
         path = getattr(sys.modules[name], "__file__", None) or ""
         if path.endswith(".mpy") and path not in _announced:
@@ -52,7 +50,7 @@ def _announce():
 
 
 def request(op, a=0, b=0, payload=b""):
-    if _modules is not None and len(sys.modules) != _modules:
+    if _watching and op in (PROGRAM, ERASE, STORE_PUT):
         _announce()
     data = struct.pack("<BBHII", op, 0, 0, a, b) + payload
     at = 0

@@ -1,0 +1,274 @@
+"""The device package: a simulated board, whose application is a genuine MicroPython, updates itself."""
+import ast
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+
+import pytest
+
+import faultserver
+from conftest import Molt, molt_path
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+MAINS = {
+    1: "raise RuntimeError('version 1 has a bug')",
+    2: "import ota, part\nprint('PAIR', ota.pair())\nprint('confirmed', ota.confirm())",
+    3: "while True: pass",
+    4: "import machine; machine.reset()",
+    5: "print('version 5 forgets to confirm')",
+    6: "import ota\nprint('giving up')\nota.rollback()",
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, firmware):
+    """A provisioned board that never updated, six bundles and a published tree; tests work on copies."""
+    folder = tmp_path_factory.mktemp("world")
+    molt = Molt(molt_path("MOLT_FAST"), folder)
+    molt.ok("edit", firmware, "--flash-size", "8M", "--layout", "ota", "-o", "ota.bin")
+    molt.ok("key", "new", "key.pem")
+    for n, main in MAINS.items():
+        (folder / ("app-%d" % n)).mkdir()
+        (folder / ("app-%d/main.py" % n)).write_text(main)
+        (folder / ("app-%d/part.py" % n)).write_text("version = %d" % n)
+        molt.ok("bundle", "create", "-o", "v%d.molt" % n, "--app", firmware, "--app-version", "%d.0.0" % n,
+                "--release", "app-%d" % n, "--key", "key.pem", "--sequence", n)
+        molt.ok("publish", "tree-%d" % n, "--bundle", "v%d.molt" % n, "--channel", "stable", "--key", "key.pem")
+    molt.ok("sim", "new", "sim:board", "--flash", "ota.bin")
+    molt.ok("sim", "boot", "sim:board")
+    molt.ok("provision", "sim:board", "--key", "key.pem.pub")
+    return folder
+
+
+@pytest.fixture
+def board(world, tmp_path):
+    """run(script, options...) on a copy of the board; .status() is 'ota status --json'."""
+    shutil.copytree(world / "board", tmp_path / "board")
+    molt = Molt(molt_path("MOLT_FAST"), tmp_path)
+    interpreter = TOP / "build/micropython/micropython"
+    assert os.access(interpreter, os.X_OK), "run scripts/micropython.sh"
+
+    def run(script=None, *words, check=0):
+        words = ["sim", "run", "sim:board", "--json", "--quiet", "--micropython", interpreter, *words]
+        if script is not None:
+            (tmp_path / "script.py").write_text(script)
+            words.append("script.py")
+        done = molt(*words, check=check)
+        done.json = json.loads(done.stderr[done.stderr.index("{\n"):done.stderr.rindex("}") + 1])
+        return done
+
+    run.status = lambda: json.loads(molt("ota", "status", "--json", "sim:board").stdout)
+    run.molt = molt
+    return run
+
+
+@pytest.fixture
+def server(world):
+    with faultserver.Server(world) as running:
+        yield running
+
+
+def update(server, n, fault="ok", **options):
+    words = "".join(", %s=%r" % item for item in options.items())
+    return "import ota\nprint('updated', ota.update('%s%s/tree-%d'%s))" % (server.base, fault, n, words)
+
+
+def digests(world, n):
+    """SHA-256 of the firmware and of the release of bundle n, as 'molt bundle show' tells them."""
+    text = Molt(molt_path("MOLT_FAST"), world).ok("bundle", "show", "v%d.molt" % n)
+    return tuple(re.findall(r"^  SHA-256 +([0-9a-f]{64})$", text, re.M))
+
+
+def good(board, world):
+    """Version 2 runs, confirmed: firmware and files are those of one bundle, and the flash holds them."""
+    done = board()
+    assert done.json["running"] == "ota_1" and done.json["boots"] == 1
+    pair = ast.literal_eval(done.stdout[done.stdout.index("PAIR ") + 5:].splitlines()[0])
+    assert pair == digests(world, 2)
+    assert done.json["firmware_sha256"] == pair[0]
+
+
+def unharmed(board):
+    """The old firmware runs, nothing of another's files does."""
+    done = board("import ota; print(ota.info())")
+    found = ast.literal_eval(done.stdout.splitlines()[-1])
+    assert found["slot"] == "ota_0" and found["release"] is None and not found["trial"]
+    return found
+
+
+def test_update_is_tried_and_confirmed(board, world, server):
+    done = board(update(server, 2))
+    assert done.json["boots"] == 2 and done.json["running"] == "ota_1"
+    assert "ota: installed: 26 chunks written, 0 kept" in done.stdout
+    assert "confirmed True" in done.stdout
+    good(board, world)
+    assert "confirmed False" in board().stdout
+    again = board(update(server, 2))
+    assert "runs here already" in again.stdout and "updated False" in again.stdout and again.json["boots"] == 1
+
+
+def test_one_request_for_each_run_of_bytes(board, server):
+    board(update(server, 2, restart=False))
+    bundle = [entry for entry in server.log if "/bundles/" in entry[0]]
+    assert all(entry[1] and entry[1].startswith("bytes=") for entry in bundle)
+    assert 27 <= len(bundle) <= 32  # head, chunks, the release
+
+
+@pytest.mark.parametrize("n, note", [(1, "version 1 has a bug"), (3, ""), (4, ""), (5, "forgets to confirm"),
+                                     (6, "giving up")])
+def test_failed_trial_takes_firmware_and_files_back(board, server, n, note):
+    done = board(update(server, n), "--time-scale", "100")
+    assert done.json["boots"] == 3 and done.json["running"] == "ota_0"
+    assert note in done.stdout + done.stderr
+    assert unharmed(board)["phase"] == "failed"
+    refused = board(update(server, n), check=1)
+    assert "(-77)" in refused.stderr or "(-77," in refused.stderr
+
+
+def test_after_a_failed_trial_the_next_version_goes_on(board, world, server):
+    board(update(server, 1))
+    done = board(update(server, 2))
+    # All but the descriptor's chunk and the one with the image's hash is there already.
+    assert "2 chunks written, 24 kept" in done.stdout
+    good(board, world)
+
+
+@pytest.mark.parametrize("kind", ["before", "after", "torn"])
+def test_cut_on_the_way(board, world, server, kind):
+    done = board(update(server, 2), "--cut", "200", "--cut-kind", kind, check=3)
+    killed = done.json["killed"]
+    assert killed["genuine"] and killed["native_code"] and killed["modules"] == "/lib/molt_x64.mpy"
+    assert killed["executable"].endswith("/bin/micropython")
+    assert unharmed(board)["phase"] == "installing"
+    again = board(update(server, 2))
+    written, kept = map(int, re.search(r"(\d+) chunks written, (\d+) kept", again.stdout).groups())
+    assert written + kept == 26 and kept >= 5  # 200 operations are about 6 chunks of 16 erases and 16 programs
+    assert written * 32 + 200 < again.json["operations"] + 200 + 64
+    good(board, world)
+
+
+def test_cut_at_the_switch_and_in_the_trial(board, world, server, tmp_path):
+    """Every operation of the last part: switch, reset, first boot of the trial, confirm."""
+    board(update(server, 1))  # failed; most chunks of version 2 are there now
+    shutil.copytree(tmp_path / "board", tmp_path / "ready")
+    whole = board(update(server, 2)).json["operations"]
+    good(board, world)
+    ends = set()
+    for n in range(whole - 24, whole + 1):
+        shutil.rmtree(tmp_path / "board")
+        shutil.copytree(tmp_path / "ready", tmp_path / "board")
+        done = board(update(server, 2), "--cut", n, "--cut-kind", ("before", "after", "torn")[n % 3], check=3)
+        assert done.json["end"] == "cut"
+        # Power comes back. Whatever runs, its files are its own.
+        after = board()
+        if "PAIR" in after.stdout:
+            pair = ast.literal_eval(after.stdout[after.stdout.index("PAIR ") + 5:].splitlines()[0])
+            assert pair == digests(world, 2)
+        ends.add(after.json["running"])
+        if after.json["running"] == "ota_0" and "PAIR" not in after.stdout:
+            unharmed(board)
+        board("import ota\nif ota.info()['release'] is None: ota.update('%sok/tree-2', retry_failed=True)" % server.base)
+        good(board, world)
+    assert ends == {"ota_0", "ota_1"}
+
+
+@pytest.mark.parametrize("fault, text", [
+    ("status=404", "answers 404"), ("status=500", "answers 500"), ("loop", "redirects"),
+    ("badrange=shifted", "asked for byte"), ("badrange=garbage", "got byte 7"),
+    ("badrange=missing", "Content-Range"), ("reset,only=bundles", "")])
+def test_faults_of_the_server_are_told(board, server, fault, text):
+    script = update(server, 2, fault + (",only=bundles" if "only" not in fault else ""), tries=2)
+    done = board(script, check=1)
+    assert "Error" in done.stderr and text in done.stderr
+    assert unharmed(board)["phase"] in ("none", "installing")
+
+
+@pytest.mark.parametrize("fault", ["norange", "redirect=2", "short=30000,times=3,only=bundles", "chunkedplain"])
+def test_faults_that_it_gets_over(board, world, server, fault):
+    if fault == "chunkedplain":
+        done = board(update(server, 2, fault, tries=2), check=1)  # not understood, and told
+        assert "Error" in done.stderr
+        return
+    board(update(server, 2, fault, quiet=True))
+    good(board, world)
+
+
+def test_what_is_refused(board, world, server, tmp_path):
+    other = Molt(molt_path("MOLT_FAST"), tmp_path)
+    other.ok("key", "new", "other.pem")
+    shutil.copytree(world / "tree-2", world / "tree-20", dirs_exist_ok=True)
+    name = world / "tree-20/channels/stable"
+    name.write_bytes(name.read_bytes()[:-1] + bytes([name.read_bytes()[-1] ^ 1]))
+    assert "-74" in board(update(server, 20), check=1).stderr
+    assert "404" in board(update(server, 2, channel="none"), check=1).stderr
+    assert "ota.json" in board("import ota; ota.update()", check=1).stderr
+    assert "http://HOST" in board("import ota; ota.update('ftp://x')", check=1).stderr
+    assert board("import ota; print(ota.confirm())").stdout == "False\n"
+    assert "-64" in board("import ota; ota.rollback()", check=1).stderr
+    assert unharmed(board)["phase"] == "none"
+
+
+def test_crashes_of_a_confirmed_release_end_in_safe_mode(board, world, server):
+    board(update(server, 2))
+    directory = "/rel/" + digests(world, 2)[1][:16]
+    board("file = open('%s/main.py', 'w'); file.write('raise RuntimeError(5)'); file.close()" % directory)
+    done = board()
+    assert done.json["boots"] == 3 and done.json["running"] == "ota_1"  # the third crash stays at the prompt
+    assert done.stdout.count("RuntimeError: 5") == 3
+    board("import ota; ota.confirm()")
+
+
+def test_provision(world, tmp_path, board):
+    molt = board.molt
+    key = world / "key.pem.pub"
+    shutil.rmtree(tmp_path / "board")
+    molt.ok("sim", "new", "sim:board", "--flash", world / "ota.bin")
+    before = hashlib.sha256((tmp_path / "board/flash.bin").read_bytes()).digest()
+    plan = molt.ok("provision", "sim:board", "--key", key, "--dry-run")
+    assert "nothing was written" in plan and "/lib/molt_x64.mpy" in plan
+    assert hashlib.sha256((tmp_path / "board/flash.bin").read_bytes()).digest() == before
+    molt.ok("provision", "sim:board", "--key", key, "--url", "http://127.0.0.1:9/t", "--channel", "beta")
+    again = molt.ok("provision", "sim:board", "--key", key, "--url", "http://127.0.0.1:9/t", "--channel", "beta")
+    assert again == "provisioned already: sim:board\n"
+    assert board("import os; print(sorted(os.listdir('/')), open('/ota.json').read())").stdout == (
+        "['boot.py', 'lib', 'ota.json'] {\"url\":\"http://127.0.0.1:9/t\",\"channel\":\"beta\"}\n")
+
+
+def test_provision_keeps_what_is_there(world, tmp_path, board):
+    """A file system that MicroPython made, with a boot.py of the user's."""
+    molt = board.molt
+    key = world / "key.pem.pub"
+    shutil.rmtree(tmp_path / "board")
+    molt.ok("sim", "new", "sim:board", "--flash", world / "ota.bin")
+    board("f = open('/boot.py', 'w'); f.write('print(\"mine\")'); f.close(); f = open('/data', 'w'); f.write('x' * 9000);"
+          " f.close()")
+    assert "boot_user.py" in molt.ok("provision", "sim:board", "--key", key)
+    assert board("print(len(open('/data').read()))").stdout == "mine\n9000\n"
+    assert molt.ok("provision", "sim:board", "--key", key) == "provisioned already: sim:board\n"
+    board("f = open('/boot.py', 'w'); f.write('print(\"another\")'); f.close()")
+    assert "join the two by hand" in molt.fails("provision", "sim:board", "--key", key)
+
+
+def test_provision_errors(world, tmp_path, board):
+    molt = board.molt
+    key = world / "key.pem.pub"
+    assert "--key" in molt("provision", "sim:board", check=2).stderr
+    assert "--url" in molt("provision", "sim:board", "--key", key, "--channel", "x", check=2).stderr
+    assert "expected a device" in molt.fails("provision", world / "ota.bin", "--key", key)
+    assert "none.pem" in molt.fails("provision", "sim:board", "--key", "none.pem")
+    assert "molt_x64.mpy" in molt.fails("provision", "sim:board", "--key", key, "--native", tmp_path)
+    assert "no device package" in molt.fails("provision", "sim:board", "--key", key, env={"MOLT_PORT": str(tmp_path)})
+    assert "64 bytes" in molt.fails("provision", "sim:board", "--key", key, "--id", "x" * 65)
+    for n in range(3):
+        molt.ok("key", "new", "k%d.pem" % n)
+        molt.ok("provision", "sim:board", "--key", "k%d.pem.pub" % n)
+    molt.ok("key", "new", "k4.pem")
+    assert "no more fit" in molt.fails("provision", "sim:board", "--key", "k4.pem.pub")
+    with open(tmp_path / "board/flash.bin", "r+b") as flash:
+        flash.seek(0x410000)
+        flash.write(bytes(8192))
+    assert "littlefs" in molt.fails("provision", "sim:board", "--key", key)
