@@ -1,9 +1,11 @@
-#define _GNU_SOURCE /* mkdtemp, kill */
+#define _GNU_SOURCE /* mkdtemp, kill, unshare */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -182,6 +184,159 @@ static void store_replaces_and_is_cut(void **unused)
     assert_int_equal(molt_board_close(&board, &message), MOLT_OK);
 }
 
+/* Runs `todo` in a child process and gives what it returned. */
+static int in_a_child(int (*todo)(void))
+{
+    int pipes[2], result = 1;
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        result = todo();
+        _exit(write(pipes[1], &result, sizeof result) != sizeof result);
+    }
+    close(pipes[1]);
+    ssize_t n = read(pipes[0], &result, sizeof result);
+    close(pipes[0]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(n, sizeof result);
+    return result;
+}
+
+static int try_open(void)
+{
+    static struct molt_board board;
+    int error = molt_board_open(&board, "b", &message);
+    molt_board_close(&board, NULL);
+    return error;
+}
+
+static void busy_in_another_process(void **unused)
+{
+    static struct molt_board board;
+    (void)unused;
+    create("b", NULL);
+    assert_int_equal(in_a_child(try_open), MOLT_OK);
+    assert_int_equal(molt_board_open(&board, "b", &message), MOLT_OK);
+    assert_int_equal(in_a_child(try_open), MOLT_E_BUSY);
+    assert_int_equal(molt_board_close(&board, &message), MOLT_OK);
+    assert_int_equal(in_a_child(try_open), MOLT_OK); /* the lock went with its holder */
+}
+
+/* Nobody special: for the superuser nothing is read-only. */
+static int drop_rights(void)
+{
+    return getuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0) ? MOLT_E_IO : MOLT_OK;
+}
+
+static int open_as_nobody(void)
+{
+    return drop_rights() < 0 ? MOLT_E_IO : try_open();
+}
+
+static int create_as_nobody(void)
+{
+    struct molt_board_facts facts = some_facts();
+    return drop_rights() < 0 ? MOLT_E_IO : molt_board_create("new", &facts, NULL, &message);
+}
+
+static void read_only(void **unused)
+{
+    (void)unused;
+    create("b", NULL);
+    assert_int_equal(in_a_child(try_open), MOLT_OK);
+    assert_int_equal(chmod("b/lock", 0666) | chmod("b/board.json", 0444), 0);
+    assert_int_equal(chmod("b/flash.bin", 0444) | chmod("b", 0555) | chmod(".", 0555), 0);
+    assert_int_equal(in_a_child(open_as_nobody), MOLT_E_PERMISSION); /* the flash */
+    assert_int_equal(chmod("b/flash.bin", 0666) | chmod("b/lock", 0444), 0);
+    assert_int_equal(in_a_child(open_as_nobody), MOLT_E_PERMISSION); /* the lock */
+    assert_int_equal(chmod("b/lock", 0666) | chmod("b/board.json", 0000), 0);
+    assert_int_equal(in_a_child(open_as_nobody), MOLT_E_PERMISSION); /* the facts */
+    assert_int_equal(in_a_child(create_as_nobody), MOLT_E_PERMISSION);
+    assert_int_not_equal(access("new", F_OK), 0);
+    assert_int_equal(chmod(".", 0755) | chmod("b", 0755), 0);
+}
+
+static bool write_line(const char *path, const char *line)
+{
+    FILE *file = fopen(path, "w");
+    bool written = file && fputs(line, file) >= 0;
+    return file && fclose(file) == 0 && written;
+}
+
+/* A file system of 1 MB, seen by the child alone: in a user namespace where that needs one. */
+static int small_disk(void)
+{
+    char uids[40], gids[40];
+    bool root = getuid() == 0;
+    snprintf(uids, sizeof uids, "0 %u 1", (unsigned)getuid());
+    snprintf(gids, sizeof gids, "0 %u 1", (unsigned)getgid());
+    if (unshare(root ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0 ||
+        (!root &&
+         !(write_line("/proc/self/setgroups", "deny") && write_line("/proc/self/uid_map", uids) &&
+           write_line("/proc/self/gid_map", gids))) ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mkdir("disk", 0777) != 0 ||
+        mount("none", "disk", "tmpfs", 0, "size=1m") != 0 || chdir("disk") != 0) {
+        return MOLT_E_IO;
+    }
+    return MOLT_OK;
+}
+
+static int create_on_a_full_disk(void)
+{
+    struct molt_board_facts facts = some_facts();
+    if (small_disk() < 0) {
+        return MOLT_E_IO;
+    }
+    int error = molt_board_create("b", &facts, NULL, &message);
+    return access("b", F_OK) == 0 ? 1000 : error; /* nothing may stay */
+}
+
+static int open_with_holes_on_a_full_disk(void)
+{
+    if (small_disk() < 0 || system("cp -r ../b . 2>/dev/null; truncate -s 4M b/flash.bin") != 0) {
+        return MOLT_E_IO;
+    }
+    return try_open();
+}
+
+static void full_disk(void **unused)
+{
+    (void)unused;
+    create("b", NULL);
+    unlink("b/flash.bin");
+    assert_int_equal(in_a_child(create_on_a_full_disk), MOLT_E_NO_SPACE);
+    rmdir("disk");
+    assert_int_equal(in_a_child(open_with_holes_on_a_full_disk), MOLT_E_NO_SPACE);
+}
+
+/* What a killed process wrote after erasing a weak sector does not become weak again. */
+static void kill_keeps_what_an_erase_healed(void **unused)
+{
+    static struct molt_board board;
+    uint8_t data[4096] = {0}, zero[4096] = {0};
+    (void)unused;
+    create("b", NULL);
+    assert_int_equal(molt_board_open(&board, "b", &message), MOLT_OK);
+    board.nor.cut_at = 1;
+    board.nor.cut = MOLT_CUT_TORN;
+    assert_int_equal(molt_flash_program(&board.flash, 0x2000, data, 4096), MOLT_E_POWER);
+    assert_true(board.nor.weak_count > 0);
+    assert_int_equal(molt_board_close(&board, &message), MOLT_OK);
+    pid_t child = fork();
+    if (child == 0) {
+        molt_board_open(&board, "b", NULL);
+        molt_flash_erase(&board.flash, 0x2000, 4096);
+        molt_flash_program(&board.flash, 0x2000, zero, 4096);
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(molt_board_open(&board, "b", &message), MOLT_OK);
+    assert_int_equal(board.nor.weak_count, 0);
+    molt_nor_power_up(&board.nor);
+    assert_memory_equal(board.nor.bytes + 0x2000, zero, 4096);
+    assert_int_equal(molt_board_close(&board, &message), MOLT_OK);
+}
+
 /* A killed process loses neither what it wrote nor the weak cells of a torn write. */
 static void kill_loses_nothing(void **unused)
 {
@@ -217,6 +372,10 @@ int main(void)
         TEST(only_one_process),
         TEST(store_replaces_and_is_cut),
         TEST(kill_loses_nothing),
+        TEST(kill_keeps_what_an_erase_healed),
+        TEST(busy_in_another_process),
+        TEST(read_only),
+        TEST(full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

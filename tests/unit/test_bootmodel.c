@@ -1,4 +1,5 @@
 /* What no genuine bootloader was asked: hostile tables, failing flash, long explanations. */
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,104 @@ static void power_cut_in_the_write_back(void **unused)
     }
 }
 
+/* An image of one mapped segment of 256 bytes, without an appended hash. */
+static void add_image(struct bench *b, uint32_t offset, uint32_t address)
+{
+    uint8_t *p = b->bytes + offset, sum = 0xEF;
+    memset(p, 0, 24 + 8 + 256 + 16);
+    p[0] = 0xE9;
+    p[1] = 1;
+    put32(p + 24, address);
+    put32(p + 28, 256);
+    for (int i = 0; i < 256; i++) {
+        p[32 + i] = (uint8_t)(i * 5);
+        sum ^= p[32 + i];
+    }
+    p[32 + 256 + 15] = sum;
+}
+
+static void add_md5(struct bench *b)
+{
+    uint8_t *p = b->bytes + 0x8000 + 32 * b->rows;
+    unsigned n = 16;
+    memset(p, 0xFF, 32);
+    p[0] = p[1] = 0xEB;
+    assert_int_equal(EVP_Digest(b->bytes + 0x8000, 32 * b->rows, p + 16, &n, EVP_md5(), NULL), 1);
+    b->rows++;
+}
+
+static struct bench start_factory(uint32_t address)
+{
+    struct bench b = start();
+    add_row(&b, 0, 0, 0x10000, 0x10000);
+    add_image(&b, 0x10000, address);
+    return b;
+}
+
+static void ends_as(struct bench *b, enum molt_boot_result result, const char *why)
+{
+    struct molt_boot_outcome outcome;
+    assert_int_equal(boot(b, &outcome), MOLT_OK);
+    if (!strstr(outcome.why, why)) {
+        fail_msg("expected '%s', found '%s'", why, outcome.why);
+    }
+    assert_int_equal(outcome.result, result);
+    free(b->bytes);
+}
+
+/* Rules of ESP-IDF's flash_partitions.c that no recorded boot tells. */
+static void rules_of_the_table(void **unused)
+{
+    (void)unused;
+    struct bench b = start_factory(0x3F400020);
+    add_md5(&b);
+    ends_as(&b, MOLT_BOOT_RUNS, "no otadata");
+
+    b = start_factory(0x3F400020);
+    add_md5(&b);
+    b.bytes[0x8000 + 12] ^= 1; /* a label's letter */
+    ends_as(&b, MOLT_BOOT_NONE, "wrong MD5");
+
+    b = start_factory(0x3F400020);
+    add_md5(&b);
+    add_md5(&b);
+    ends_as(&b, MOLT_BOOT_NONE, "two MD5 rows");
+
+    b = start_factory(0x3F400020);
+    add_md5(&b);
+    b.bytes[0x8000] = 0xAB; /* the row's magic; the MD5 is made to fit */
+    b.rows--;
+    add_md5(&b);
+    ends_as(&b, MOLT_BOOT_NONE, "row 0 of the partition table has magic 0x50ab");
+
+    b = start_factory(0x3F400020);
+    add_row(&b, 1, 0x81, 0x3F0000, 0x10000); /* to the very end */
+    add_md5(&b);
+    ends_as(&b, MOLT_BOOT_RUNS, "no otadata");
+
+    b = start_factory(0x3F400020);
+    add_row(&b, 1, 0x81, 0x3F0000, 0x11000);
+    add_md5(&b);
+    ends_as(&b, MOLT_BOOT_NONE, "partition 1 ends behind the flash size");
+
+    b = start_factory(0x3F400020);
+    add_row(&b, 1, 0x81, 0xFFFFF000, 0x2000); /* the sum is small */
+    add_md5(&b);
+    ends_as(&b, MOLT_BOOT_NONE, "partition 1 ends behind the flash size");
+}
+
+/* Mapped pages are 64 KB: a segment's place in them is its address's. */
+static void mapped_segments_lie_at_their_place(void **unused)
+{
+    (void)unused;
+    struct bench b = start_factory(0x3F400024);
+    add_md5(&b);
+    ends_as(&b, MOLT_BOOT_NONE, "segment 0 is not where its address 0x3f400024 needs it");
+    b = start_factory(0x3FFB0024); /* loaded, not mapped: anywhere */
+    add_md5(&b);
+    ends_as(&b, MOLT_BOOT_RUNS, "no otadata");
+}
+
 static void no_bootloader_no_table(void **unused)
 {
     struct bench b = start();
@@ -176,6 +275,8 @@ int main(void)
         cmocka_unit_test(writes_are_told_after_long_reasons),
         cmocka_unit_test(otadata_behind_the_end_of_the_chip),
         cmocka_unit_test(power_cut_in_the_write_back),
+        cmocka_unit_test(rules_of_the_table),
+        cmocka_unit_test(mapped_segments_lie_at_their_place),
         cmocka_unit_test(no_bootloader_no_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
