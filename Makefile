@@ -36,6 +36,10 @@ soak: packages deps
 bench: packages deps all
 	@scripts/bench.sh
 
+# build/man: molt.1 and a page for each verb.
+man: $(BUILD)/build.ninja
+	@cmake --build $(BUILD) --target man
+
 format:
 	@clang-format-14 -i $$(git ls-files '*.c' '*.h')
 

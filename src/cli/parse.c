@@ -5,7 +5,14 @@
 #include <string.h>
 
 /* Rows that every verb has. */
-static const struct cli_option common[] = {{"help", 'h', NULL, "print this help"}, {0}};
+const struct cli_option cli_common_options[] = {{"help", 'h', NULL, "print this help"}, {0}};
+
+/* Number, space, meaning; docs/molt.md has the same. */
+const char *const cli_exit_codes[] = {"0 done", "1 failed, or something is wrong",
+                                      "2 wrong command line", "3 simulated power cut", NULL};
+
+const char cli_target_words[] =
+    "A target is a firmware file, a flash dump, or sim:FOLDER (a simulated board).";
 
 void cli_print_overview(FILE *out)
 {
@@ -14,10 +21,11 @@ void cli_print_overview(FILE *out)
     for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++) {
         fprintf(out, "  %-15s %s\n", (*verb)->name, (*verb)->summary);
     }
-    fprintf(out,
-            "\nA target is a firmware file, a flash dump, or sim:FOLDER (a simulated board).\n"
-            "Exit codes: 0 done, 1 failed or something is wrong, 2 wrong command line, 3 simulated "
-            "power cut.\n");
+    fprintf(out, "\n%s\nExit codes:", cli_target_words);
+    for (const char *const *line = cli_exit_codes; *line; line++) {
+        fprintf(out, "%s %s", line == cli_exit_codes ? "" : ";", *line);
+    }
+    fputs(".\n", out);
 }
 
 static void print_rows(const struct cli_option *row, FILE *out)
@@ -41,71 +49,10 @@ void cli_print_help(const struct cli_verb *verb, FILE *out)
     if (verb->options) {
         print_rows(verb->options, out);
     }
-    print_rows(common, out);
+    print_rows(cli_common_options, out);
     if (verb->details) {
         fprintf(out, "\n%s\n", verb->details);
     }
-}
-
-/* Text for troff: backslash, and a dot or quote at the start of a line, would be commands. */
-static void print_troff(const char *text, FILE *out)
-{
-    bool start = true;
-    for (; *text; text++) {
-        if (start && (*text == '.' || *text == '\'')) {
-            fputs("\\&", out);
-        }
-        if (*text == '\\') {
-            fputs("\\e", out);
-        } else if (*text == '-') {
-            fputs("\\-", out);
-        } else {
-            fputc(*text, out);
-        }
-        start = *text == '\n';
-    }
-}
-
-static void print_troff_rows(const struct cli_option *row, FILE *out)
-{
-    for (; row->name; row++) {
-        fputs(".TP\n", out);
-        if (row->letter) {
-            fprintf(out, ".B \\-%c, \\-\\-", row->letter);
-        } else {
-            fputs(".B \\-\\-", out);
-        }
-        print_troff(row->name, out);
-        fprintf(out, "%s%s\n", row->argument ? " " : "", row->argument ? row->argument : "");
-        print_troff(row->help, out);
-        fputc('\n', out);
-    }
-}
-
-void cli_print_man(const struct cli_verb *verb, FILE *out)
-{
-    fputs(".TH \"MOLT ", out);
-    for (const char *c = verb->name; *c; c++) {
-        fputc(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c, out);
-    }
-    fprintf(out, "\" 1 \"\" \"molt\" \"Molt\"\n.SH NAME\nmolt %s \\- ", verb->name);
-    print_troff(verb->summary, out);
-    fprintf(out, "\n.SH SYNOPSIS\n.B molt %s\n[OPTIONS] ", verb->name);
-    print_troff(verb->operands, out);
-    fputs("\n.SH OPTIONS\n", out);
-    if (verb->options) {
-        print_troff_rows(verb->options, out);
-    }
-    print_troff_rows(common, out);
-    if (verb->details) {
-        fputs(".SH DESCRIPTION\n.nf\n", out);
-        print_troff(verb->details, out);
-        fputs("\n.fi\n", out);
-    }
-    fputs(".SH EXIT STATUS\n0 done, 1 failed or something is wrong, 2 wrong command line, 3 "
-          "simulated "
-          "power cut.\n",
-          out);
 }
 
 /* Longest verb name that the words begin with; *used = how many words it takes. */
@@ -153,10 +100,14 @@ int cli_help_for(int count, char **words)
 {
     int used;
     bool man = strcmp(words[0], "--man") == 0;
+    if (man && count == 1) {
+        cli_print_man_overview(stdout);
+        return CLI_OK;
+    }
     const struct cli_verb *verb =
         man ? find_verb(count - 1, words + 1, &used) : find_verb(count, words, &used);
     if (!verb) {
-        return unknown_verb(man && count > 1 ? words[1] : words[0]);
+        return unknown_verb(words[man ? 1 : 0]);
     }
     (man ? cli_print_man : cli_print_help)(verb, stdout);
     return CLI_OK;
@@ -169,7 +120,7 @@ static int build_getopt(const struct cli_verb *verb, struct option *longs, char 
     int n = 0;
     char *s = shorts;
     *s++ = ':';
-    const struct cli_option *tables[2] = {verb->options, common};
+    const struct cli_option *tables[2] = {verb->options, cli_common_options};
     for (int t = 0; t < 2; t++) {
         for (const struct cli_option *row = tables[t]; row && row->name && n < CLI_MAX_OPTIONS;
              row++) {
@@ -219,7 +170,7 @@ static int parse_options(struct cli_args *args, int argc, char **argv, bool *hel
             return cli_usage(args, "option '%s' needs a value", argv[optind - 1]);
         }
         const struct cli_option *row = row_of(code, rows, count);
-        if (row == &common[0]) {
+        if (row == &cli_common_options[0]) {
             *help = true;
             return CLI_OK;
         }

@@ -200,7 +200,15 @@ const struct cli_verb cli_verb_bundle_show = {
     "FILE",
     "print what is in a bundle, and check it",
     "Every chunk is decoded and compared with its SHA-256. The exit code is 1 when something is\n"
-    "wrong, also the signature when a key is given.",
+    "wrong, also the signature when a key is given.\n"
+    "\n"
+    "Keys of --json (0 or \"\" = not said; times are seconds since 1970 UTC):\n"
+    "  file, length, digest, key_id, sequence, board, chip_id, slot_size, min_bootloader\n"
+    "  signature: \"not checked\", \"right\", \"wrong\" or \"unknown key\"\n"
+    "  mpy_abi, issued, expires, allow_downgrade, info\n"
+    "  payloads: [{role, name, length, encoded_length, sha256, chunk_size, mpy_abi, error,\n"
+    "    chunks: [{codec, encoded_length, sha256}]}]; of a release also\n"
+    "    files: [{path, length, sha256, policy}]",
     show_options,
     1,
     1,

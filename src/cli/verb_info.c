@@ -6,8 +6,7 @@
 #include "cli/map.h"
 #include "molt/ops/info.h"
 
-static const struct cli_option options[] = {
-    {"json", 'j', NULL, "print one JSON object, keys as below"}, {0}};
+static const struct cli_option options[] = {{"json", 'j', NULL, "print one JSON object"}, {0}};
 
 static const char details[] =
     "Shows the chip, the flash size of the bootloader's header, the partition table with a map of\n"

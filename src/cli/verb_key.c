@@ -42,8 +42,10 @@ const struct cli_verb cli_verb_key_new = {
     "key new",
     "FILE",
     "make a key that signs bundles or channels",
-    "Makes an ECDSA P-256 key: FILE is the private half (PEM, readable by you alone),\n"
-    "FILE.pub the public half, which the devices are given. Neither is ever overwritten.\n"
+    "Makes an ECDSA P-256 key: FILE is the private half (PEM, readable by you alone), FILE.pub "
+    "the\n"
+    "public half, which the devices are given. Neither is ever overwritten.\n"
+    "\n"
     "Keep one key for bundles offline, another for channels where you publish.",
     NULL,
     1,

@@ -6,8 +6,8 @@
 #include "cli/planprint.h"
 #include "molt/ops/bootchoice.h"
 
-static const struct cli_option status_options[] = {
-    {"json", 'j', NULL, "print one JSON object, keys as below"}, {0}};
+static const struct cli_option status_options[] = {{"json", 'j', NULL, "print one JSON object"},
+                                                   {0}};
 static const struct cli_option change_options[] = {
     {"dry-run", 'n', NULL, "print the plan, write nothing"}, {0}};
 
@@ -21,7 +21,7 @@ static const char status_details[] =
     "Keys of --json (partitions by name; null = none):\n"
     "  target, running, running_known, trial, rollback, otadata_offset\n"
     "  boots_next, chosen, why: \"record\", \"blank\" or \"crc\", record: 0, 1 or null\n"
-    "  next_update, update (the last one, in words), update_phase (number, docs/spec/store.md)\n"
+    "  next_update, update (the last one, in words), update_phase (number of docs/spec/store.md)\n"
     "  records: [{sector, seq, state, slot, blank, crc_ok, usable, meaning}]\n"
     "  slots: [{name, number, offset, size, empty, bootable, error, message, release}]\n"
     "  findings: [{severity: \"odd\" or \"wrong\", text}], wrong";

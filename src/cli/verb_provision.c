@@ -16,6 +16,7 @@ static const char details[] =
     "Puts onto the device's file system the package 'ota', the engine as a native module and a\n"
     "boot.py that starts them, and into its store the key and the device's name. A blank file\n"
     "system is formatted first. Done again, only what differs is written.\n"
+    "\n"
     "A boot.py of your own is kept as boot_user.py and run before the application; every other\n"
     "file stays as it is.";
 

@@ -85,6 +85,7 @@ const struct cli_verb cli_verb_sim_new = {
     "The board is a folder: flash.bin (the whole chip), board.json (its facts), the store, and "
     "the\n"
     "cells that a power cut left weak. Every verb that takes a device takes sim:FOLDER.\n"
+    "\n"
     "MicroPython before 1.21 came with a bootloader of ESP-IDF 4.4: --no-rollback\n"
     "--legacy-revision.",
     new_options,
@@ -179,7 +180,12 @@ const struct cli_verb cli_verb_sim_boot = {
     "boot a simulated board: what runs, why, what was written back",
     "The boot model decides as the ESP-IDF bootloader of the board does, and writes otadata back "
     "as\n"
-    "it does. Exit code 1 when no application runs.",
+    "it does. Exit code 1 when no application runs.\n"
+    "\n"
+    "Keys of --json (null = nothing started):\n"
+    "  result: \"runs\", \"app aborts\" or \"no boot\"; running, partition, offset (-1 = nothing)\n"
+    "  chosen (slot number, -1 = factory, -2 = none), fell_back\n"
+    "  image_sha256, image_length, why, reset_cause, boots",
     boot_options,
     1,
     1,

@@ -27,9 +27,10 @@ static const char details[] =
     "At a cut the interpreter is killed, and the exit code is 3.\n"
     "Standard output is the program's own.\n"
     "\n"
-    "Keys of --json: end: \"exit\", \"cut\", \"boots\" or \"none\", exit_code, boots, operations,\n"
-    "  running, firmware_sha256, why, killed: {pid, genuine, executable, native_code, modules} or "
-    "null";
+    "Keys of --json:\n"
+    "  end: \"exit\", \"cut\", \"boots\" or \"none\"\n"
+    "  exit_code, boots, operations, running, firmware_sha256, why\n"
+    "  killed: null or {pid, genuine, executable, native_code, modules}";
 
 static void print_event(void *context, const char *text)
 {

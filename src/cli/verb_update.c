@@ -155,13 +155,14 @@ const struct cli_verb cli_verb_update = {
     "update",
     "sim:FOLDER",
     "update a device from a published tree or a bundle",
-    "Fetches the channel, checks it and the bundle with the keys that the device trusts, prints\n"
-    "the plan, then installs chunk by chunk into the slot that does not run. What is there "
-    "already\n"
-    "is neither fetched nor erased, so a run that was interrupted (network, power) goes on when "
-    "it\n"
-    "is repeated. The new image starts at the next boot, as a trial: unless the application\n"
-    "confirms it, the old one comes back, with its files.\n"
+    "Fetches the channel, checks it and the bundle with the keys that the device trusts, prints "
+    "the\n"
+    "plan, then installs chunk by chunk into the slot that does not run. What is there already is\n"
+    "neither fetched nor erased, so a run that was interrupted (network, power) goes on when it "
+    "is\n"
+    "repeated. The new image starts at the next boot, as a trial: unless the application confirms\n"
+    "it, the old one comes back, with its files.\n"
+    "\n"
     "A device that runs the bundle already, or whose turn in a rollout has not come, is no "
     "failure.",
     options,

@@ -1,0 +1,29 @@
+# What `cmake --install` puts below the prefix: the command, its man pages, what it needs beside it (src/cli/share.c), and
+# libmolt: headers, static libraries, molt.pc.
+include(GNUInstallDirs)
+
+set(MOLT_MAN ${CMAKE_BINARY_DIR}/man)
+add_custom_command(OUTPUT ${MOLT_MAN}/molt.1
+  COMMAND ${CMAKE_SOURCE_DIR}/scripts/man.sh $<TARGET_FILE:molt> ${MOLT_MAN}
+  DEPENDS molt ${CMAKE_SOURCE_DIR}/scripts/man.sh
+  COMMENT "Man pages"
+  VERBATIM)
+add_custom_target(man ALL DEPENDS ${MOLT_MAN}/molt.1)
+
+install(TARGETS molt RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY ${MOLT_MAN}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN "*.1")
+install(DIRECTORY ports/micropython/ DESTINATION ${CMAKE_INSTALL_DATADIR}/molt/micropython
+  FILES_MATCHING PATTERN "*.py" PATTERN __pycache__ EXCLUDE PATTERN native EXCLUDE)
+# Made by `make native`, for devices.
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/build/native/ DESTINATION ${CMAKE_INSTALL_DATADIR}/molt/native
+  FILES_MATCHING PATTERN "*.mpy")
+
+install(TARGETS ${MOLT_LIBRARIES} littlefs ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/molt DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+# Static libraries, each before those that it needs; libcurl is loaded when it is needed.
+set(MOLT_PC_LIBS)
+foreach(library ${MOLT_LIBRARIES} littlefs)
+  string(APPEND MOLT_PC_LIBS " -l${library}")
+endforeach()
+configure_file(cmake/molt.pc.in ${CMAKE_BINARY_DIR}/molt.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/molt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
