@@ -18,7 +18,7 @@ static const struct cli_option new_options[] = {
     {"revision", 0, "N.N", "revision of the chip (default 3.0; esp32c3 0.4)"},
     {"no-rollback", 0, NULL, "its bootloader has no rollback, as those flashed before 2023-09"},
     {"legacy-revision", 0, NULL,
-     "its bootloader judges an image's old revision byte, as ESP-IDF 4.4 does"},
+     "its bootloader judges the old revision byte, as ESP-IDF 4.4 does"},
     {"board", 0, "NAME", "board name for updates (default ESP32_GENERIC or ESP32_GENERIC_C3)"},
     {NULL, 0, NULL, NULL},
 };
