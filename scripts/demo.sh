@@ -87,7 +87,7 @@ run 0 ota status sim:roof | tee status-1.txt
 say '7. Version 2, this time from inside: the same engine as a native module under genuine MicroPython'
 run 0 publish site --bundle v2.molt --channel stable --key key.pem
 printf 'import ota\nota.update()\n' >update.py
-run 3 sim run sim:roof update.py --cut 200 --cut-kind torn
+run 3 sim run sim:roof update.py --cut 40 --cut-kind torn
 note 'killed in the middle of a page. Power comes back:'
 run 0 sim run sim:roof update.py | tee run-2.txt
 
