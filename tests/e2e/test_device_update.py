@@ -129,6 +129,22 @@ def test_failed_trial_takes_firmware_and_files_back(board, server, n, note):
     assert "(-77)" in refused.stderr or "(-77," in refused.stderr
 
 
+@pytest.mark.parametrize("engine", ["loads", "is gone"])
+def test_bootloader_without_rollback(board, world, server, tmp_path, engine):
+    """The record stays NEW and the trial boots again: the hook itself switches back, without the engine by erasing."""
+    shutil.rmtree(tmp_path / "board")
+    board.molt.ok("sim", "new", "sim:board", "--flash", world / "ota.bin", "--no-rollback")
+    board.molt.ok("sim", "boot", "sim:board")
+    board.molt.ok("provision", "sim:board", "--key", world / "key.pem.pub")
+    board(update(server, 5, restart=False))
+    if engine == "loads":
+        done = board(None, "--time-scale", "100")
+    else:  # the trial itself takes the engine away
+        done = board("import os; os.remove('/lib/molt_x64.mpy')", "--time-scale", "100")
+    assert done.json["running"] == "ota_0" and done.json["boots"] == 3
+    assert unharmed(board)["phase"] == "failed"
+
+
 def test_after_a_failed_trial_the_next_version_goes_on(board, world, server):
     board(update(server, 1))
     done = board(update(server, 2))
