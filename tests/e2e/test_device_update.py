@@ -213,6 +213,20 @@ def test_faults_that_it_gets_over(board, world, server, fault):
     good(board, world)
 
 
+@pytest.mark.parametrize("kind", ["good", "wrongname", "expired", "untrusted"])
+def test_https(board, world, tmp_path, kind):
+    context = faultserver.make_certificate(tmp_path / "keys", kind)
+    authority = (tmp_path / "keys/ca.pem").read_bytes()
+    with faultserver.Server(world, context) as secure:
+        script = update(secure, 2, ca=authority, quiet=True)
+        if kind == "good":
+            board(script)
+            good(board, world)
+        else:
+            assert "is the clock set" in board(script, check=1).stderr
+            assert unharmed(board)["phase"] == "none"
+
+
 def test_what_is_refused(board, world, server, tmp_path):
     other = Molt(molt_path("MOLT_FAST"), tmp_path)
     other.ok("key", "new", "other.pem")
