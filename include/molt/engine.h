@@ -185,8 +185,8 @@ enum molt_trial_action {
 
 /*
  * At every start of the application, before its own code. Counts the entry, finishes what a power
- * cut interrupted (switch, confirm, rollback), notices a failed trial. Python's hook does the same
- * over the same records.
+ * cut interrupted (switch, confirm, rollback), notices a failed trial, heals otadata after a
+ * fallback of the bootloader. After an error the action is MOLT_TRIAL_RUN.
  */
 int molt_trial_boot(const struct molt_engine_port *port, enum molt_trial_action *action);
 
@@ -196,8 +196,8 @@ int molt_trial_boot(const struct molt_engine_port *port, enum molt_trial_action 
  */
 int molt_trial_confirm(const struct molt_engine_port *port);
 
-/* Give the running image up: MOLT_OK = restart now. MOLT_E_NO_WAY_BACK. The bundle counts as
- * failed. */
+/* Give the running image up: MOLT_OK = restart now. MOLT_E_NO_WAY_BACK, also while an update is
+ * being installed into the other slot. The bundle counts as failed. */
 int molt_trial_rollback(const struct molt_engine_port *port);
 
 /* ---- Records of the store (docs/spec/store.md) ---- */

@@ -23,7 +23,7 @@ const struct molt_app_slot *molt_slot_by_offset(const struct molt_device *device
     return 0;
 }
 
-void molt_situation_of(const struct molt_device *device, int target, bool trial,
+void molt_situation_of(const struct molt_device *device, int target,
                        struct molt_otadata_situation *situation)
 {
     memset(situation, 0, sizeof *situation);
@@ -37,7 +37,6 @@ void molt_situation_of(const struct molt_device *device, int target, bool trial,
     situation->facts.rollback = device->rollback;
     situation->running = device->running;
     situation->target = target;
-    situation->trial = trial;
 }
 
 int molt_otadata_write_all(const struct molt_engine_port *port,

@@ -256,7 +256,8 @@ static int check_running(const struct molt_engine *e, const struct molt_update *
     }
     struct molt_otadata_situation situation;
     struct molt_otadata_choice choice;
-    molt_situation_of(d, MOLT_OTADATA_NO_SLOT, false, &situation);
+    molt_situation_of(d, MOLT_OTADATA_NO_SLOT, &situation);
+    situation.facts.rollback = false; /* PENDING_VERIFY was NEW when the bootloader chose */
     molt_otadata_choose(&otadata, &situation.facts, &choice);
     if (choice.record >= 0 && choice.slot == d->running) {
         uint32_t state = otadata.record[choice.record].state;
@@ -464,7 +465,7 @@ static int plan(struct molt_engine *e, int (*make)(const struct molt_otadata *no
     if (code < 0) {
         return code;
     }
-    molt_situation_of(&port->device, e->target->number, false, &situation);
+    molt_situation_of(&port->device, e->target->number, &situation);
     code = make(&now, &situation, &steps);
     if (code < 0) {
         return code;
@@ -478,15 +479,18 @@ int molt_engine_heal(struct molt_engine *e)
 {
     if (!e->healing) { /* everything is checked: from here on things are written */
         e->healing = true;
-        return molt_update_save(e->port->store, &e->update);
-    }
-    if (!e->writing) {
         e->chunk = e->app->first_chunk;
         e->port->digest->start(&e->whole);
         e->sum = 0;
         return plan(e, molt_otadata_plan_heal);
     }
-    return write_on(e);
+    if (e->writing) {
+        int code = write_on(e);
+        return code == MOLT_DONE ? MOLT_OK : code;
+    }
+    /* Only now: a target that was switched to before boots as a trial until no record names it. */
+    int code = molt_update_save(e->port->store, &e->update);
+    return code < 0 ? code : MOLT_DONE;
 }
 
 int molt_engine_switch(struct molt_engine *e)

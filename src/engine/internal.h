@@ -45,7 +45,7 @@ int molt_source_fill(struct molt_engine *e, uint32_t offset, uint8_t *buffer, ui
 const struct molt_app_slot *molt_slot_by_number(const struct molt_device *device, int number);
 const struct molt_app_slot *molt_slot_by_offset(const struct molt_device *device, uint32_t offset);
 
-void molt_situation_of(const struct molt_device *device, int target, bool trial,
+void molt_situation_of(const struct molt_device *device, int target,
                        struct molt_otadata_situation *situation);
 
 /* Writes a whole otadata plan, blocking. MOLT_OK. */

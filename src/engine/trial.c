@@ -9,18 +9,22 @@ struct trial {
     const struct molt_engine_port *port;
     struct molt_update update;
     struct molt_otadata otadata;
+    struct molt_otadata_situation situation;
     bool in_target; /* the target of the update runs */
 };
 
-static bool has_otadata(const struct molt_engine_port *port)
-{
-    return port->device.otadata_offset != 0;
-}
+typedef int plan_maker(const struct molt_otadata *now,
+                       const struct molt_otadata_situation *situation,
+                       struct molt_otadata_plan *plan);
 
 static int look(struct trial *t, const struct molt_engine_port *port)
 {
-    const struct molt_app_slot *running = molt_slot_by_number(&port->device, port->device.running);
+    const struct molt_device *device = &port->device;
+    const struct molt_app_slot *running = molt_slot_by_number(device, device->running);
     t->port = port;
+    if (!device->otadata_offset) {
+        return MOLT_E_OTADATA_NONE;
+    }
     int code = molt_update_load(port->store, &t->update);
     if (code < 0) {
         return code;
@@ -29,9 +33,8 @@ static int look(struct trial *t, const struct molt_engine_port *port)
         return MOLT_E_NOT_A_SLOT;
     }
     t->in_target = t->update.phase != MOLT_PHASE_NONE && running->offset == t->update.target_offset;
-    return has_otadata(port)
-               ? molt_otadata_read(&t->otadata, port->flash, port->device.otadata_offset)
-               : MOLT_OK;
+    molt_situation_of(device, MOLT_OTADATA_NO_SLOT, &t->situation);
+    return molt_otadata_read(&t->otadata, port->flash, device->otadata_offset);
 }
 
 static int save_phase(struct trial *t, enum molt_phase phase)
@@ -40,9 +43,24 @@ static int save_phase(struct trial *t, enum molt_phase phase)
     return molt_update_save(t->port->store, &t->update);
 }
 
+static int carry_out(struct trial *t, plan_maker *make)
+{
+    struct molt_otadata_plan plan;
+    int code = make(&t->otadata, &t->situation, &plan);
+    if (code < 0) {
+        return code;
+    }
+    molt_otadata_apply(&t->otadata, &plan);
+    return molt_otadata_write_all(t->port, &plan);
+}
+
+/* Heals first: while the records name the target, it may come up later as if it were confirmed. */
 static int fail(struct trial *t, int outcome)
 {
-    int code = molt_failed_add(t->port->store, t->update.digest);
+    int code = carry_out(t, molt_otadata_plan_heal);
+    if (code >= 0) {
+        code = molt_failed_add(t->port->store, t->update.digest);
+    }
     if (code < 0) {
         return code;
     }
@@ -50,70 +68,58 @@ static int fail(struct trial *t, int outcome)
     return save_phase(t, MOLT_PHASE_FAILED);
 }
 
-/* Rolling back is stored already; otadata follows. */
-static int roll_back(struct trial *t)
-{
-    struct molt_otadata_situation situation;
-    struct molt_otadata_plan plan;
-    molt_situation_of(&t->port->device, MOLT_OTADATA_NO_SLOT, true, &situation);
-    int code = molt_otadata_plan_rollback(&t->otadata, &situation, &plan);
-    return code < 0 ? code : molt_otadata_write_all(t->port, &plan);
-}
-
-/* Writes the target's record again, after healing what the boot in between left behind. */
+/* Writes the target's record again, after healing what the boot in between left behind. Counted,
+ * for the target may not load any more. */
 static int switch_again(struct trial *t)
 {
-    struct molt_otadata_situation situation;
-    struct molt_otadata_plan plan;
     const struct molt_app_slot *target =
         molt_slot_by_offset(&t->port->device, t->update.target_offset);
-    if (!target) {
-        return MOLT_E_NOT_A_SLOT;
+    if (t->update.switches >= MOLT_SWITCHES_MAX || !target) {
+        return fail(t, MOLT_E_BOOT_DISAGREES);
     }
-    molt_situation_of(&t->port->device, target->number, false, &situation);
-    int code = molt_otadata_plan_heal(&t->otadata, &situation, &plan);
-    if (code < 0) {
-        return code;
+    t->update.switches++;
+    int code = molt_update_save(t->port->store, &t->update);
+    if (code >= 0) {
+        code = carry_out(t, molt_otadata_plan_heal);
     }
-    code = molt_otadata_write_all(t->port, &plan);
-    if (code < 0) {
-        return code;
+    t->situation.target = target->number;
+    if (code >= 0) {
+        code = carry_out(t, molt_otadata_plan_switch);
     }
-    molt_otadata_apply(&t->otadata, &plan);
-    code = molt_otadata_plan_switch(&t->otadata, &situation, &plan);
-    return code < 0 ? code : molt_otadata_write_all(t->port, &plan);
+    return code < 0 ? code : MOLT_TRIAL_RESTART;
 }
 
 static int finish_confirm(struct trial *t)
 {
-    struct molt_otadata_situation situation;
-    struct molt_otadata_plan plan;
     struct molt_floor floor;
-    molt_situation_of(&t->port->device, MOLT_OTADATA_NO_SLOT, true, &situation);
-    int code = molt_otadata_plan_confirm(&t->otadata, &situation, &plan);
-    if (code < 0) {
-        return code;
-    }
-    code = molt_otadata_write_all(t->port, &plan);
+    int code = carry_out(t, molt_otadata_plan_confirm);
     if (code < 0) {
         return code;
     }
     code = molt_floor_load(t->port->store, &floor);
-    if (code < 0) {
-        return code;
-    }
-    if (t->update.sequence > floor.sequence) {
+    if (code >= 0 && t->update.sequence > floor.sequence) {
         floor.sequence = t->update.sequence;
         code = molt_floor_save(t->port->store, &floor);
-        if (code < 0) {
-            return code;
-        }
+    }
+    if (code < 0) {
+        return code;
     }
     t->update.outcome = MOLT_OK;
     return save_phase(t, MOLT_PHASE_CONFIRMED);
 }
 
-static int boot_in_target(struct trial *t, enum molt_trial_action *action)
+/* No update is under way: the records name what runs, unless the bootloader had to fall back. */
+static int agree(struct trial *t)
+{
+    struct molt_otadata_choice choice;
+    struct molt_otadata_facts as_chosen = t->situation.facts;
+    as_chosen.rollback = false; /* PENDING_VERIFY was NEW when the bootloader chose */
+    molt_otadata_choose(&t->otadata, &as_chosen, &choice);
+    return choice.slot == t->situation.running ? MOLT_OK : carry_out(t, molt_otadata_plan_heal);
+}
+
+/* These return an enum molt_trial_action, or an error. */
+static int boot_in_target(struct trial *t)
 {
     int code = MOLT_OK;
     switch ((enum molt_phase)t->update.phase) {
@@ -123,78 +129,68 @@ static int boot_in_target(struct trial *t, enum molt_trial_action *action)
         if (code < 0) {
             return code;
         }
-        *action = MOLT_TRIAL_RESTART;
-        return roll_back(t);
-    case MOLT_PHASE_ROLLING_BACK: *action = MOLT_TRIAL_RESTART; return roll_back(t);
+        /* fall through */
+    case MOLT_PHASE_ROLLING_BACK:
+        code = carry_out(t, molt_otadata_plan_rollback);
+        return code < 0 ? code : MOLT_TRIAL_RESTART;
     case MOLT_PHASE_CONFIRMING: return finish_confirm(t);
     case MOLT_PHASE_NONE:
     case MOLT_PHASE_INSTALLING:
     case MOLT_PHASE_CONFIRMED:
     case MOLT_PHASE_FAILED: break;
     }
-    return code;
+    return agree(t);
 }
 
-static int boot_in_from(struct trial *t, enum molt_trial_action *action)
+static int boot_in_from(struct trial *t)
 {
-    int code;
     switch ((enum molt_phase)t->update.phase) {
     case MOLT_PHASE_SWITCHING:
-        if (t->update.switches >= MOLT_SWITCHES_MAX) {
-            return fail(t, MOLT_E_BOOT_DISAGREES);
-        }
-        t->update.switches++;
-        code = save_phase(t, MOLT_PHASE_SWITCHING);
-        if (code < 0) {
-            return code;
-        }
-        *action = MOLT_TRIAL_RESTART;
-        return switch_again(t);
+    case MOLT_PHASE_CONFIRMING: return switch_again(t);
     case MOLT_PHASE_TRIAL: return fail(t, MOLT_E_UNCONFIRMED);
     case MOLT_PHASE_ROLLING_BACK: return fail(t, MOLT_E_CANCELLED);
-    case MOLT_PHASE_CONFIRMING: *action = MOLT_TRIAL_RESTART; return switch_again(t);
     case MOLT_PHASE_NONE:
     case MOLT_PHASE_INSTALLING:
     case MOLT_PHASE_CONFIRMED:
     case MOLT_PHASE_FAILED: break;
     }
-    return MOLT_OK;
+    return agree(t);
 }
 
 int molt_trial_boot(const struct molt_engine_port *port, enum molt_trial_action *action)
 {
     struct trial t;
-    *action = MOLT_TRIAL_RUN;
+    *action = MOLT_TRIAL_RUN; /* after an error too: a restart would find the same again */
     int code = look(&t, port);
-    if (code < 0 || !has_otadata(port)) {
+    if (code < 0) {
+        return code == MOLT_E_OTADATA_NONE ? MOLT_OK : code;
+    }
+    code = t.in_target ? boot_in_target(&t) : boot_in_from(&t);
+    if (code < 0) {
         return code;
     }
-    return t.in_target ? boot_in_target(&t, action) : boot_in_from(&t, action);
+    *action = (enum molt_trial_action)code;
+    return MOLT_OK;
 }
 
 int molt_trial_confirm(const struct molt_engine_port *port)
 {
     struct trial t;
-    struct molt_otadata_situation situation;
     struct molt_otadata_plan plan;
-    if (!has_otadata(port)) {
-        return MOLT_E_OTADATA_NONE;
-    }
     int code = look(&t, port);
     if (code < 0) {
         return code;
     }
-    bool stored = t.in_target &&
-                  (t.update.phase == MOLT_PHASE_TRIAL || t.update.phase == MOLT_PHASE_SWITCHING ||
-                   t.update.phase == MOLT_PHASE_CONFIRMING);
-    molt_situation_of(&port->device, MOLT_OTADATA_NO_SLOT, stored, &situation);
-    code = molt_otadata_plan_confirm(&t.otadata, &situation, &plan);
+    code = molt_otadata_plan_confirm(&t.otadata, &t.situation, &plan);
     if (code < 0) {
         return code;
     }
-    if (!stored) { /* not one of ours: a firmware written by other means */
+    if (!t.in_target || t.update.phase < MOLT_PHASE_SWITCHING ||
+        t.update.phase > MOLT_PHASE_ROLLING_BACK) {
+        /* not one of ours: a firmware written by other means */
         return plan.count ? molt_otadata_write_all(port, &plan) : MOLT_E_NO_TRIAL;
     }
+    t.update.switches = 0; /* they are counted anew should the confirm be cut */
     code = save_phase(&t, MOLT_PHASE_CONFIRMING);
     return code < 0 ? code : finish_confirm(&t);
 }
@@ -202,17 +198,15 @@ int molt_trial_confirm(const struct molt_engine_port *port)
 int molt_trial_rollback(const struct molt_engine_port *port)
 {
     struct trial t;
-    struct molt_otadata_situation situation;
     struct molt_otadata_plan plan;
-    if (!has_otadata(port)) {
-        return MOLT_E_OTADATA_NONE;
-    }
     int code = look(&t, port);
     if (code < 0) {
         return code;
     }
-    molt_situation_of(&port->device, MOLT_OTADATA_NO_SLOT, true, &situation);
-    code = molt_otadata_plan_rollback(&t.otadata, &situation, &plan);
+    if (t.update.phase == MOLT_PHASE_INSTALLING) {
+        return MOLT_E_NO_WAY_BACK; /* the other slot is being written */
+    }
+    code = molt_otadata_plan_rollback(&t.otadata, &t.situation, &plan);
     if (code < 0) {
         return code; /* nothing to return to: nothing is stored either */
     }
