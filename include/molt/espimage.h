@@ -120,8 +120,8 @@ int molt_image_read_with(const struct molt_digest *digest, struct molt_image *im
 
 /*
  * The same for a caller that has read the image already: sum_of_all is the XOR of bytes [0, length
- * - 32) and sha256 their SHA-256. Reads only headers and tail, unless the image is shorter than
- * length or carries no hash.
+ * - 32) and sha256 their SHA-256. Reads only headers and tail. MOLT_E_IMAGE_SEGMENTS also when the
+ * image is not exactly length bytes long, or has no SHA-256 appended.
  */
 int molt_image_judge(struct molt_image *image, const struct molt_flash *flash, uint32_t offset,
                      uint32_t length, uint8_t sum_of_all, const uint8_t sha256[MOLT_SHA256_SIZE],

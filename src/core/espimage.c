@@ -119,20 +119,15 @@ static int read_descriptor(struct molt_image *image, const struct reader *reader
 uint8_t molt_image_xor(uint8_t sum, const void *data, uint32_t n)
 {
     const uint8_t *bytes = data;
-    uint32_t words[4] = {0, 0, 0, 0}; /* four at a time: hosts do them in one instruction */
-    for (; n >= sizeof words; n -= (uint32_t)sizeof words, bytes += sizeof words) {
-        uint32_t next[4];
-        memcpy(next, bytes, sizeof next);
-        words[0] ^= next[0];
-        words[1] ^= next[1];
-        words[2] ^= next[2];
-        words[3] ^= next[3];
+    uint32_t words = 0, word; /* four at a time */
+    for (; n >= sizeof word; n -= (uint32_t)sizeof word, bytes += sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        words ^= word;
     }
-    uint32_t word = words[0] ^ words[1] ^ words[2] ^ words[3];
     while (n--) {
         sum ^= *bytes++;
     }
-    return (uint8_t)(sum ^ word ^ word >> 8 ^ word >> 16 ^ word >> 24);
+    return (uint8_t)(sum ^ words ^ words >> 8 ^ words >> 16 ^ words >> 24);
 }
 
 /* The part of the buffer [at, at + n) that is data of segment i or a later one. */
@@ -286,8 +281,8 @@ int molt_image_judge(struct molt_image *image, const struct molt_flash *flash, u
         return error;
     }
     if (image->length != length || !image->header.hash_appended) { /* summed over something else */
-        error = digest_image(image, &reader, hashed);
-        return error ? error : judge_hash(image, &reader, hashed);
+        return molt_diag_values(diag, MOLT_E_IMAGE_SEGMENTS, "length with appended SHA-256",
+                                MOLT_DIAG_NONE, length, image->length);
     }
     uint8_t sum = (uint8_t)(sum_of_all ^ CHECKSUM_SEED);
     error = sum_without_rest(image, &reader, hashed, &sum, &image->checksum_stored);

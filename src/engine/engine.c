@@ -13,48 +13,30 @@
  * decides by the phase that is stored.
  */
 static const struct {
-    const char *name;
     int (*work)(struct molt_engine *e);
     uint8_t success, failure, reboot;
 } states[MOLT_STATE_COUNT] = {
-    [MOLT_STATE_HEAD] = {"head", molt_engine_head, MOLT_STATE_VERIFY, MOLT_STATE_FAILED,
-                         MOLT_STATE_HEAD},
-    [MOLT_STATE_VERIFY] = {"verify", molt_engine_verify, MOLT_STATE_PROBE, MOLT_STATE_FAILED,
+    [MOLT_STATE_HEAD] = {molt_engine_head, MOLT_STATE_VERIFY, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_VERIFY] = {molt_engine_verify, MOLT_STATE_PROBE, MOLT_STATE_FAILED,
                            MOLT_STATE_HEAD},
-    [MOLT_STATE_PROBE] = {"probe", molt_engine_probe, MOLT_STATE_PREVIEW, MOLT_STATE_FAILED,
+    [MOLT_STATE_PROBE] = {molt_engine_probe, MOLT_STATE_PREVIEW, MOLT_STATE_FAILED,
                           MOLT_STATE_HEAD},
-    [MOLT_STATE_PREVIEW] = {"preview", molt_engine_preview, MOLT_STATE_HEAL, MOLT_STATE_FAILED,
+    [MOLT_STATE_PREVIEW] = {molt_engine_preview, MOLT_STATE_HEAL, MOLT_STATE_FAILED,
                             MOLT_STATE_HEAD},
-    [MOLT_STATE_HEAL] = {"heal", molt_engine_heal, MOLT_STATE_SCAN, MOLT_STATE_FAILED,
-                         MOLT_STATE_HEAD},
-    [MOLT_STATE_SCAN] = {"scan", molt_engine_scan, MOLT_STATE_IMAGE, MOLT_STATE_FAILED,
-                         MOLT_STATE_HEAD},
-    [MOLT_STATE_PRUNE] = {"prune", molt_engine_prune, MOLT_STATE_ERASE, MOLT_STATE_FAILED,
-                          MOLT_STATE_HEAD},
-    [MOLT_STATE_ERASE] = {"erase", molt_engine_erase, MOLT_STATE_WRITE, MOLT_STATE_FAILED,
-                          MOLT_STATE_HEAD},
-    [MOLT_STATE_WRITE] = {"write", molt_engine_write, MOLT_STATE_CHECK, MOLT_STATE_FAILED,
-                          MOLT_STATE_HEAD},
-    [MOLT_STATE_CHECK] = {"check", molt_engine_check, MOLT_STATE_SCAN, MOLT_STATE_FAILED,
-                          MOLT_STATE_HEAD},
-    [MOLT_STATE_IMAGE] = {"image", molt_engine_image, MOLT_STATE_LIST, MOLT_STATE_FAILED,
-                          MOLT_STATE_HEAD},
-    [MOLT_STATE_LIST] = {"list", molt_engine_list, MOLT_STATE_FILES, MOLT_STATE_FAILED,
-                         MOLT_STATE_HEAD},
-    [MOLT_STATE_FILES] = {"files", molt_engine_files, MOLT_STATE_BIND, MOLT_STATE_FAILED,
-                          MOLT_STATE_HEAD},
-    [MOLT_STATE_BIND] = {"bind", molt_engine_bind, MOLT_STATE_SWITCH, MOLT_STATE_FAILED,
-                         MOLT_STATE_HEAD},
-    [MOLT_STATE_SWITCH] = {"switch", molt_engine_switch, MOLT_STATE_DONE, MOLT_STATE_FAILED,
-                           MOLT_STATE_HEAD},
-    [MOLT_STATE_DONE] = {"done", 0, MOLT_STATE_DONE, MOLT_STATE_DONE, MOLT_STATE_HEAD},
-    [MOLT_STATE_FAILED] = {"failed", 0, MOLT_STATE_FAILED, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_HEAL] = {molt_engine_heal, MOLT_STATE_SCAN, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_SCAN] = {molt_engine_scan, MOLT_STATE_IMAGE, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_PRUNE] = {molt_engine_prune, MOLT_STATE_ERASE, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_ERASE] = {molt_engine_erase, MOLT_STATE_WRITE, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_WRITE] = {molt_engine_write, MOLT_STATE_CHECK, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_CHECK] = {molt_engine_check, MOLT_STATE_SCAN, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_IMAGE] = {molt_engine_image, MOLT_STATE_LIST, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_LIST] = {molt_engine_list, MOLT_STATE_FILES, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_FILES] = {molt_engine_files, MOLT_STATE_BIND, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_BIND] = {molt_engine_bind, MOLT_STATE_SWITCH, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_SWITCH] = {molt_engine_switch, MOLT_STATE_DONE, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_DONE] = {0, MOLT_STATE_DONE, MOLT_STATE_DONE, MOLT_STATE_HEAD},
+    [MOLT_STATE_FAILED] = {0, MOLT_STATE_FAILED, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
 };
-
-const char *molt_engine_state_name(enum molt_engine_state state)
-{
-    return (unsigned)state < MOLT_STATE_COUNT ? states[state].name : "unknown";
-}
 
 void molt_engine_enter(struct molt_engine *e, enum molt_engine_state state)
 {
@@ -244,9 +226,8 @@ static int check_running(const struct molt_engine *e, const struct molt_update *
     if (!d->otadata_offset) {
         return MOLT_E_OTADATA_NONE;
     }
-    bool unfinished = update->phase == MOLT_PHASE_SWITCHING || update->phase == MOLT_PHASE_TRIAL ||
-                      update->phase == MOLT_PHASE_CONFIRMING ||
-                      update->phase == MOLT_PHASE_ROLLING_BACK;
+    bool unfinished =
+        update->phase >= MOLT_PHASE_SWITCHING && update->phase <= MOLT_PHASE_ROLLING_BACK;
     if (unfinished && update->target_offset == running->offset) {
         return MOLT_E_UNCONFIRMED;
     }

@@ -8,23 +8,32 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+/* Some bytes, at most n: their number, MOLT_AGAIN, or an error. */
+static int read_some(struct molt_engine *e, uint32_t offset, uint8_t *to, uint32_t n)
+{
+    const struct molt_source *source = e->port->source;
+    int got = source->ops->read(source->context, offset, to, n);
+    if (got == 0) {
+        return MOLT_E_BUNDLE_TRUNCATED;
+    }
+    if (got > 0) {
+        if ((uint32_t)got > n) {
+            return MOLT_E_IO;
+        }
+        e->bytes_fetched += (uint32_t)got;
+    }
+    return got;
+}
+
 int molt_source_fill(struct molt_engine *e, uint32_t offset, uint8_t *buffer, uint32_t *have,
                      uint32_t n)
 {
-    const struct molt_source *source = e->port->source;
     while (*have < n) {
-        int got = source->ops->read(source->context, offset + *have, buffer + *have, n - *have);
+        int got = read_some(e, offset + *have, buffer + *have, n - *have);
         if (got < 0) {
             return got;
         }
-        if (got == 0) {
-            return MOLT_E_BUNDLE_TRUNCATED;
-        }
-        if ((uint32_t)got > n - *have) {
-            return MOLT_E_IO;
-        }
         *have += (uint32_t)got;
-        e->bytes_fetched += (uint32_t)got;
     }
     return MOLT_OK;
 }
@@ -62,27 +71,18 @@ static int refill(struct molt_engine *e)
 {
     const struct molt_chunk *chunk = &e->manifest.chunk[e->chunk];
     uint32_t capacity = e->stream_raw ? MOLT_INFLATE_WINDOW : (uint32_t)sizeof e->input;
-    const struct molt_source *source = e->port->source;
     if (e->input_at < e->input_size) {
         return MOLT_OK;
     }
     if (e->fetched == chunk->encoded_size) {
         return MOLT_DONE;
     }
-    uint32_t want = smaller(capacity, chunk->encoded_size - e->fetched);
-    int got = source->ops->read(
-        source->context, molt_chunk_offset(&e->manifest, e->chunk) + e->fetched, input_of(e), want);
+    int got = read_some(e, molt_chunk_offset(&e->manifest, e->chunk) + e->fetched, input_of(e),
+                        smaller(capacity, chunk->encoded_size - e->fetched));
     if (got < 0) {
         return got;
     }
-    if (got == 0) {
-        return MOLT_E_BUNDLE_TRUNCATED;
-    }
-    if ((uint32_t)got > want) {
-        return MOLT_E_IO;
-    }
     e->fetched += (uint32_t)got;
-    e->bytes_fetched += (uint32_t)got;
     e->input_at = 0;
     e->input_size = (uint32_t)got;
     return MOLT_OK;
