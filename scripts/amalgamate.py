@@ -17,8 +17,8 @@ INCLUDE = re.compile(r'^#[ \t]*include[ \t]*"([^"]+)"[^\n]*$', re.M)
 SYSTEM = re.compile(r"^#[ \t]*include[ \t]*<([^>]+)>[^\n]*\n", re.M)
 CPLUSPLUS = re.compile(r"^#ifdef __cplusplus\n.*?^#endif[^\n]*\n", re.M | re.S)
 # A function's declaration or definition, or an object's definition, without storage class.
-# But for mpy_init, which the loader calls.
-TOP_LEVEL = re.compile(r"^(?!mp_obj_t mpy_init|static\b|typedef\b|extern\b|return\b|else\b)(?=[A-Za-z_][^\n]*(\(|= ?\{|= ?[\w-]+;))", re.M)
+# But for mpy_init, which the loader calls, and molt_roots, which nobody does (engine_roots.c).
+TOP_LEVEL = re.compile(r"^(?!mp_obj_t mpy_init|(?:int|const void \*const) molt_roots|static\b|typedef\b|extern\b|return\b|else\b)(?=[A-Za-z_][^\n]*(\(|= ?\{|= ?[\w-]+;))", re.M)
 FOREIGN = "p256_static.h"
 
 
@@ -46,7 +46,7 @@ class Amalgam:
         if os.path.basename(path) == FOREIGN:
             return text
         text = CPLUSPLUS.sub("", strip_comments(text))
-        text = re.sub(r"^extern ", "static ", text, flags=re.M)
+        text = re.sub(r"^extern (?!const void \*const molt_roots)", "static ", text, flags=re.M)
         return TOP_LEVEL.sub("static ", text)
 
     def expand(self, path):

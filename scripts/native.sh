@@ -2,10 +2,13 @@
 # native.sh [--no-budget] [ARCH...]: the engine as dynamic native modules for stock MicroPython: build/native/molt_ARCH.mpy, whose module
 # is called molt_ARCH inside (mpy_ld takes it from the file's name). One amalgamated C file each, build/native/molt_ARCH.c.
 # Text and RAM are then held against the budget: over it, the script fails (after the modules were built); --no-budget only prints.
+# The budget of 24 KB is for engine and core with SHA-256, P-256, inflate and the compiler's helpers (rv32imc, linked with the bare calls
+# of ports/common/engine_roots.c); what the Python glue adds is held against a limit of its own.
 # For its own tests: MOLT_NATIVE_OUT, another folder; MOLT_NATIVE_TEXT_MAX, another budget; MOLT_NATIVE_EXTRA, one more C file for the
 # amalgamation (the padded sample).
 set -eu
-TEXT_MAX=${MOLT_NATIVE_TEXT_MAX:-24576} # bytes of the linked rv32imc module, helpers and constants included
+TEXT_MAX=${MOLT_NATIVE_TEXT_MAX:-24576} # bytes of engine and core, helpers and constants included
+MODULE_MAX=${MOLT_NATIVE_MODULE_MAX:-30720} # bytes of the module with its glue; 45 KB load on a stock ESP32
 STATE_MAX=6144  # bytes of struct molt_engine: sector buffer and window lie outside
 top=$(cd "$(dirname "$0")/.." && pwd)
 tools=$top/build/native-tools
@@ -27,11 +30,31 @@ flock 7
 
 cd "$top"
 failed=0
+core=$(ls src/core/*.c | grep -v /diag.c)" ports/common/no_diag.c"
+
+# amalgamate OUT MORE...: engine and core, and what is added.
+amalgamate() {
+	to=$1
+	shift
+	# shellcheck disable=SC2086
+	python3 scripts/amalgamate.py "$to" -I include -I src -I ports -I build/deps/p256-m \
+		$core src/engine/*.c ports/common/p256_verify.c "$@"
+}
+
+# What engine and core need by themselves, against the budget.
+measure() {
+	# shellcheck disable=SC2086
+	amalgamate "$out/engine_rv32imc.c" ports/common/engine_roots.c ${MOLT_NATIVE_EXTRA:-}
+	alone=$(NATIVE_SIZE_ONLY=1 scripts/native/build-native.sh "$tools" rv32imc "$out/engine_rv32imc.c" "$out/engine_rv32imc.o" \
+		-Wno-unused-function -Wno-unused-variable | sed -n 's/^ *text size: *//p')
+	echo "rv32imc, engine and core alone: text $alone (budget $TEXT_MAX)"
+	[ "$alone" -le $TEXT_MAX ] || failed=1
+}
+
 for arch in "$@"; do
 	source=$out/molt_$arch.c
 	# shellcheck disable=SC2086
-	python3 scripts/amalgamate.py "$source" -I include -I src -I ports -I build/deps/p256-m \
-		src/core/*.c src/engine/*.c ports/common/p256_verify.c ports/micropython/native/molt_native.c ${MOLT_NATIVE_EXTRA:-}
+	amalgamate "$source" ports/micropython/native/molt_native.c ${MOLT_NATIVE_EXTRA:-}
 	scripts/native/build-native.sh "$tools" "$arch" "$source" "$out/molt_$arch.mpy" -Wno-unused-function \
 		-Wno-unused-variable >"$out/$arch.log" 2>&1 || { cat "$out/$arch.log" >&2; die "$arch: not built"; }
 	text=$(sed -n 's/^ *text size: *//p' "$out/$arch.log")
@@ -41,11 +64,12 @@ for arch in "$@"; do
 	engine=$(sed -n 's/^ *engine size: *//p' "$out/$arch.log")
 	line="$arch: text $text, engine's state $engine bytes, the module's whole state $state (with sector buffer and window)"
 	if [ "$arch" = rv32imc ]; then
-		line="$line (budget $TEXT_MAX, $STATE_MAX)"
-		[ "$text" -le $TEXT_MAX ] && [ "$engine" -le $STATE_MAX ] || failed=1
+		line="$line (limits $MODULE_MAX, $STATE_MAX)"
+		[ "$text" -le $MODULE_MAX ] && [ "$engine" -le $STATE_MAX ] || failed=1
 	fi
 	echo "$line"
+	[ "$arch" != rv32imc ] || measure
 done
 [ $failed = 0 ] && exit 0
-echo "native.sh: rv32imc is over its budget: text at most $TEXT_MAX, state at most $STATE_MAX bytes" >&2
+echo "native.sh: rv32imc is over its budget: engine and core at most $TEXT_MAX, the module $MODULE_MAX, state $STATE_MAX bytes" >&2
 exit $budget

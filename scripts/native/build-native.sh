@@ -21,7 +21,10 @@ x64) cross= ; float=double; flags='-m64 -fno-stack-protector -fcf-protection=non
 armv6m) cross=arm-none-eabi-; flags='-mthumb -mcpu=cortex-m0' ;;
 armv7m) cross=arm-none-eabi-; flags='-mthumb -mcpu=cortex-m3' ;;
 armv7emsp) cross=arm-none-eabi-; float=float; flags='-mthumb -mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard' ;;
-rv32imc) cross=riscv64-unknown-elf-; flags='-march=rv32imc -mabi=ilp32 -mno-relax -msmall-data-limit=0 -msave-restore' ;;
+rv32imc) cross=riscv64-unknown-elf-; flags='-march=rv32imc -mabi=ilp32 -mno-relax -msmall-data-limit=0 -msave-restore'
+	# What -Os leaves on the table for this code, found by trying each option of gcc 12.2: 0.6 KB.
+	flags="$flags -mtune=size -fno-expensive-optimizations -fno-if-conversion -fno-move-loop-invariants -fno-tree-coalesce-vars"
+	flags="$flags -fno-gcse -fno-tree-forwprop -fno-ipa-sra -fno-partial-inlining -fno-tree-scev-cprop" ;;
 # Stock ESP32 firmware holds floats in single precision; the module itself may not compute with them.
 xtensawin) cross=$top/bin/xtensa-esp32-elf-; float=float; flags= ;;
 *) die "unknown ARCH: $arch" ;;
@@ -85,6 +88,12 @@ if [ -n "$needed" ]; then
 	echo "  helpers:     $(echo "$needed" | sed 's/ -DNEED_/ /g')"
 	# shellcheck disable=SC2086
 	compile $needed -include "$here/include/helpers.h" "$@"
+fi
+
+# The size alone, of code that is no module: text, helpers and constants.
+if [ -n "${NATIVE_SIZE_ONLY:-}" ]; then
+	"${cross}size" -A "$work/$name.o" | awk '/^\.(text|rodata|data\.rel\.ro)/ { n += $2 } END { print "  text size:    " n }'
+	exit 0
 fi
 
 # Variables: none that is static (rv32imc would link it and crash), at most one in all (see README, collector).
