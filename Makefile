@@ -21,7 +21,9 @@ test: packages
 	@scripts/test.sh
 
 demo: packages deps
-	@$(MAKE) --no-print-directory all native
+	@$(MAKE) --no-print-directory all
+	@scripts/native.sh --no-budget x64
+	@scripts/micropython.sh
 	@scripts/demo.sh
 
 check:

@@ -127,7 +127,8 @@ struct molt_update {
  * will. */
 struct molt_engine {
     const struct molt_engine_port *port;
-    uint8_t state; /* enum molt_engine_state */
+    uint8_t state;     /* enum molt_engine_state */
+    uint8_t failed_in; /* the state that failed, once state is MOLT_STATE_FAILED */
     int error;
     struct molt_manifest manifest;
     struct molt_update update;

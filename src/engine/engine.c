@@ -78,36 +78,32 @@ int molt_engine_step(struct molt_engine *engine)
         return engine->state == MOLT_STATE_DONE ? MOLT_DONE : MOLT_OK;
     }
     engine->error = code;
+    engine->failed_in = state;
     engine->state = states[state].failure;
     return code;
 }
 
 void molt_engine_progress(const struct molt_engine *engine, uint32_t *done, uint32_t *total)
 {
+    const struct molt_payload *app = engine->app;
     *done = 0;
     *total = 0;
-    if (engine->state < MOLT_STATE_PROBE) {
+    if (!app || engine->state < MOLT_STATE_HEAL) {
         return;
     }
-    for (uint32_t i = 0; i < engine->manifest.payload_count; i++) {
-        *total += engine->manifest.payload[i].length;
-    }
-    if (!engine->app) {
-        return;
-    }
-    uint32_t size = 1u << engine->app->chunk_log2;
+    *total = app->length + (engine->release ? engine->release->length : 0);
     if (engine->state <= MOLT_STATE_CHECK) {
-        *done = (engine->chunk - engine->app->first_chunk) * size;
-        *done +=
-            engine->state >= MOLT_STATE_WRITE && engine->state < MOLT_STATE_CHECK ? engine->at : 0;
-    } else {
-        *done = engine->app->length;
-        if (engine->release) {
-            *done += engine->state > MOLT_STATE_FILES ? engine->release->length : engine->pack_at;
-        }
+        /* A chunk that is being checked again counts as done: it never goes back but for a rewrite.
+         */
+        uint32_t chunk = engine->chunk - app->first_chunk;
+        *done = (chunk << app->chunk_log2) + (engine->state == MOLT_STATE_WRITE ? engine->at : 0);
+        *done += engine->state == MOLT_STATE_CHECK ? molt_chunk_size(app, chunk) : 0;
+        *done = engine->state == MOLT_STATE_HEAL ? 0 : *done;
+        return;
     }
-    if (*done > *total) {
-        *done = *total;
+    *done = app->length;
+    if (engine->release) {
+        *done += engine->state > MOLT_STATE_FILES ? engine->release->length : engine->pack_at;
     }
 }
 

@@ -35,6 +35,17 @@ static const char *label_at(const struct molt_boot_state *state, uint32_t offset
     return "a slot that is not in the table";
 }
 
+/* Why it failed, by the outcome that the trial stored. */
+static const char *why_failed(int outcome)
+{
+    switch (outcome) {
+    case MOLT_E_CANCELLED: return "given up by its application or by the operator";
+    case MOLT_E_UNCONFIRMED: return "it started and did not confirm before the next restart";
+    case MOLT_E_BOOT_DISAGREES: return "it was switched to and never started";
+    default: return molt_strerror(outcome);
+    }
+}
+
 static void describe(struct molt_boot_state *state, const struct molt_update *update)
 {
     const char *target = label_at(state, update->target_offset);
@@ -67,7 +78,7 @@ static void describe(struct molt_boot_state *state, const struct molt_update *up
         return;
     case MOLT_PHASE_FAILED:
         snprintf(text, size, "sequence %u failed (%s) and is not installed again by itself",
-                 update->sequence, molt_strerror(update->outcome));
+                 update->sequence, why_failed(update->outcome));
         return;
     }
 }

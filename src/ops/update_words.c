@@ -99,10 +99,10 @@ static int power_fail(const struct molt_update_session *s, struct molt_message *
 {
     return molt_fail(
         message, MOLT_E_POWER,
-        "%s: power failed at operation %llu (%s), as asked for. 'molt sim boot' shows "
+        "%s: power failed at operation %llu (in state %s), as asked for. 'molt sim boot' shows "
         "that it still starts; the same update goes on at the first chunk that differs",
         s->target.name, (unsigned long long)s->request.cut_at,
-        molt_engine_state_name((enum molt_engine_state)s->engine.state));
+        molt_engine_state_name((enum molt_engine_state)s->engine.failed_in));
 }
 
 int update_fail(const struct molt_update_session *s, int error, struct molt_message *message)
