@@ -1,9 +1,13 @@
 """The documents: every command line in them parses, every error is explained, runnable sequences run; help and man pages; what is
 installed can be used."""
-import fcntl
+import ast
+import contextlib
 import os
 import re
 import shlex
+import shutil
+import signal
+import socket
 import subprocess
 
 import pytest
@@ -80,12 +84,10 @@ def test_a_broken_man_page_is_noticed(tmp_path):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """A prefix with everything from the default build, complete before it is installed."""
+    """A prefix with everything from the default build. Not built here: other tests use what would be rewritten."""
+    assert (TOP / "build/man/molt.1").exists(), "run 'cmake --build build'"
     prefix = tmp_path_factory.mktemp("prefix")
-    with open(TOP / "build/installing.lock", "w") as lock:  # other workers may be here too
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        run("cmake", "--build", TOP / "build", "-j2")
-        run("cmake", "--install", TOP / "build", "--prefix", prefix)
+    run("cmake", "--install", TOP / "build", "--prefix", prefix)
     return prefix
 
 
@@ -111,3 +113,176 @@ def test_example_builds_against_what_is_installed(installed, firmware, tmp_path)
 
 def test_example_is_short():
     assert len((TOP / "examples/info.c").read_text().splitlines()) < 80
+
+
+# ---- Command lines ----
+
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```", re.S | re.M)
+
+
+def command_lines(text):
+    """Every command line that begins with molt: of shell blocks, indented blocks and `code` in sentences."""
+    lines = []
+    for info, body in FENCE.findall(text):
+        if info.split()[:1] == ["sh"]:
+            lines += body.splitlines()
+    rest = FENCE.sub("", text)
+    lines += re.findall(r"^    (.*)$", rest, re.M)
+    lines += re.findall(r"`(molt [^`]+)`", rest)
+    return [line.strip() for line in lines if re.match(r"\s*molt\s", line)]
+
+
+def mistakes(line, help_of):
+    """What is wrong with a command line; None when nothing is. help_of(words) is a verb's help or None."""
+    words = shlex.split(line, comments=True)
+    words = words[1:next((i for i, w in enumerate(words) if w in ("|", ">", "&&", "||", ";")), len(words))]
+    if words[0] == "help":
+        words = words[1:]
+        return None if words in ([], ["VERB"]) or help_of(words) else "no such verb"
+    if words[0] in ("--version", "VERB"):
+        return None
+    for n in (2, 1):
+        text = help_of(words[:n])
+        if text:
+            break
+    else:
+        return "no such verb"
+    known, rest = options_of(text), words[n:]
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            continue
+        name, equals, _ = word.partition("=")
+        if name not in known:
+            return "no option %s" % name
+        if known[name] and not equals and rest:
+            rest.pop(0)
+    return None
+
+
+@pytest.fixture
+def help_of(molt):
+    known = {}
+
+    def of(words):
+        key = " ".join(words)
+        if key not in known:
+            done = molt("help", *words)
+            known[key] = done.stdout if done.returncode == 0 and "usage: molt %s " % key in done.stdout else None
+        return known[key]
+    return of
+
+
+def test_command_lines_parse(help_of):
+    count = 0
+    for page in PAGES:
+        for line in command_lines(page.read_text()):
+            count += 1
+            assert mistakes(line, help_of) is None, "%s: %s" % (page.name, line)
+    assert count > 100
+
+
+@pytest.mark.parametrize("line, wrong", [
+    ("molt frobnicate x", "no such verb"), ("molt info --nosuch x", "no option --nosuch"),
+    ("molt help ota nosuch", "no such verb"), ("molt update -f site --cut 3 sim:x -z", "no option -z"),
+    ("molt edit f.bin -s 8M --layout ota -o i.bin && rm x", None), ("molt help VERB", None)])
+def test_wrong_command_lines_are_noticed(help_of, line, wrong):
+    assert mistakes(line, help_of) == wrong
+
+
+def test_every_verb_is_in_the_documents(verbs):
+    text = (TOP / "docs/molt.md").read_text()
+    for verb in verbs:
+        assert "| `molt %s` |" % verb in text
+
+
+def test_exit_codes_are_those_of_the_command(molt):
+    text = (TOP / "docs/molt.md").read_text()
+    codes = re.search(r"^Exit codes: (.*)\.$", molt.ok("help"), re.M).group(1)
+    for code in codes.split("; "):
+        number, words = code.split(" ", 1)
+        assert "| %s | %s" % (number, words) in text
+
+
+def test_every_error_is_explained():
+    rows = ERROR_ROW.findall((TOP / "src/core/error.c").read_text())
+    numbers = dict(re.findall(r"(MOLT_\w+) = (-\d+)", (TOP / "include/molt/error.h").read_text()))
+    names = re.findall(r"\{(MOLT_\w+), ", (TOP / "src/core/error.c").read_text())
+    assert len(rows) == len(names) == len(numbers) + 2  # MOLT_OK and MOLT_DONE are no errors
+    page = (TOP / "docs/errors.md").read_text()
+    for name, text in zip(names, rows):
+        if name in numbers:
+            assert "| %s | %s |" % (text, numbers[name]) in page, name
+    assert len(re.findall(r"^\| [^|]+ \| -\d+ \|", page, re.M)) == len(numbers)
+
+
+def test_layers_of_the_architecture_are_those_that_are_checked():
+    """The table in ARCHITECTURE.md against the one in scripts/check-layers.py."""
+    source = (TOP / "scripts/check-layers.py").read_text()
+    table = ast.literal_eval(re.sub(r"#.*", "", re.search(r"^MAY_INCLUDE = (\{.*?^\})", source, re.S | re.M).group(1)))
+    told = {}
+    for names, sees in re.findall(r"^\| ([a-z, ]+) \| ?(.*?) ?\|$", (TOP / "ARCHITECTURE.md").read_text(), re.M):
+        for name in names.split(", "):
+            told[name] = set(re.findall(r"[a-z]+", sees))
+    for layer, may in table.items():
+        if layer != "interface":
+            assert told.get(layer) == may - {layer, "interface"}, layer
+
+
+# ---- Sequences that run ----
+
+def runnable(page):
+    return [body for info, body in FENCE.findall(page.read_text()) if info.strip() == "sh run"]
+
+
+def script_of(blocks, port):
+    """One shell script; a line that ends with "# exit code N" has to end so, every other one with 0."""
+    lines = ["set -eu"]
+    for line in "\n".join(blocks).splitlines():
+        expected = re.search(r"# exit code (\d+)\s*$", line)
+        line = line.replace("127.0.0.1:8000", "127.0.0.1:%d" % port).replace("site 8000", "site %d" % port)
+        lines.append('code=0; %s || code=$?; [ $code = %s ] || { echo "exit code $code of: %s"; exit 1; }' % (
+            line[:expected.start()], expected.group(1), line[:expected.start()].strip()) if expected else line)
+    return "\n".join(lines)
+
+
+def plain(text):
+    return " ".join(text.split())
+
+
+RUNNABLE = [page for page in PAGES if runnable(page)]
+
+
+def test_pages_run():
+    assert {"make-an-ota-image.md", "update-over-the-air.md", "boot-record.md"} < {page.name for page in RUNNABLE}
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
+def test_sequences_run(page, molt, firmware, tmp_path):
+    assert os.access(TOP / "build/micropython/micropython", os.X_OK), "run scripts/micropython.sh"
+    assert (TOP / "build/native/molt_x64.mpy").exists(), "run scripts/native.sh"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/molt").symlink_to(molt.path)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    shutil.copy(firmware, folder / "firmware.bin")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with open(tmp_path / "output", "w+") as output:
+        shell = subprocess.Popen(["bash", "-c", script_of(runnable(page), port)], cwd=folder, stdin=subprocess.DEVNULL,
+                                 stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                                 env={**os.environ, "PATH": "%s:%s" % (tmp_path / "bin", os.environ["PATH"])})
+        try:
+            code = shell.wait(120)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)  # a web server that the page started
+        output.seek(0)
+        printed = output.read()
+    assert code == 0, printed
+    said = {plain(line) for line in printed.splitlines()}
+    for info, body in FENCE.findall(page.read_text()):
+        if info.strip() == "shown":
+            for line in filter(None, map(plain, body.splitlines())):
+                assert line in said, "%s shows what is not printed: %s\n%s" % (page.name, line, printed)
