@@ -25,7 +25,7 @@ static const struct {
                             MOLT_STATE_HEAD},
     [MOLT_STATE_HEAL] = {molt_engine_heal, MOLT_STATE_SCAN, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
     [MOLT_STATE_SCAN] = {molt_engine_scan, MOLT_STATE_IMAGE, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
-    [MOLT_STATE_PRUNE] = {molt_engine_prune, MOLT_STATE_ERASE, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
+    [MOLT_STATE_PRUNE] = {molt_engine_prune, MOLT_STATE_SCAN, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
     [MOLT_STATE_ERASE] = {molt_engine_erase, MOLT_STATE_WRITE, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
     [MOLT_STATE_WRITE] = {molt_engine_write, MOLT_STATE_CHECK, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
     [MOLT_STATE_CHECK] = {molt_engine_check, MOLT_STATE_SCAN, MOLT_STATE_FAILED, MOLT_STATE_HEAD},
@@ -245,17 +245,10 @@ static int check_running(const struct molt_engine *e, const struct molt_update *
     return MOLT_OK;
 }
 
-/* The next slot behind the running one, as ESP-IDF counts; under factory the one that no record
- * prefers. */
-static const struct molt_app_slot *choose_target(const struct molt_engine *e,
-                                                 const struct molt_update *update)
+/* The next slot behind the running one, as ESP-IDF counts; under factory the first. */
+static const struct molt_app_slot *choose_target(const struct molt_device *d)
 {
-    const struct molt_device *d = &e->port->device;
-    const struct molt_app_slot *best = 0, *again = molt_slot_by_offset(d, update->target_offset);
-    if (update->phase == MOLT_PHASE_INSTALLING && again && again->number != d->running &&
-        memcmp(update->digest, e->manifest.digest, MOLT_SHA256_SIZE) == 0) {
-        return again;
-    }
+    const struct molt_app_slot *best = 0;
     for (uint32_t i = 0; i < d->slot_count; i++) {
         const struct molt_app_slot *slot = &d->slots[i];
         if (slot->number < 0 || slot->number == d->running) {
@@ -272,9 +265,14 @@ static const struct molt_app_slot *choose_target(const struct molt_engine *e,
 
 static int check_target(struct molt_engine *e)
 {
+    const struct molt_flash *flash = e->port->flash;
     uint32_t needed = (e->app->length + SECTOR - 1) / SECTOR * SECTOR;
     if (!e->target) {
         return MOLT_E_NO_SECOND_SLOT;
+    }
+    uint32_t sector_size = molt_flash_sector_size(flash, e->target->offset);
+    if (sector_size == 0 || sector_size > SECTOR || flash->program_align > PROGRAM_ALIGN_MAX) {
+        return MOLT_E_UNSUPPORTED;
     }
     if (e->manifest.slot_size > e->target->size || needed > e->target->size ||
         needed < e->app->length) {
@@ -283,14 +281,14 @@ static int check_target(struct molt_engine *e)
     return e->release && !e->port->files ? MOLT_E_UNSUPPORTED : MOLT_OK;
 }
 
-/* Takes over the record of an interrupted run of the same bundle, or begins a new one. */
+/* What an interrupted run left half written may read right once, also when that was another bundle:
+ * its chunk is taken over. (The app is the first payload; chunk sizes differ only above 4 MB.) */
 static void begin_record(struct molt_engine *e, const struct molt_update *before)
 {
     const struct molt_app_slot *running =
         molt_slot_by_number(&e->port->device, e->port->device.running);
-    bool same = before->phase == MOLT_PHASE_INSTALLING &&
-                before->target_offset == e->target->offset &&
-                memcmp(before->digest, e->manifest.digest, MOLT_SHA256_SIZE) == 0;
+    bool same =
+        before->phase == MOLT_PHASE_INSTALLING && before->target_offset == e->target->offset;
     memset(&e->update, 0, sizeof e->update);
     e->update.phase = MOLT_PHASE_INSTALLING;
     e->update.chunk = same ? before->chunk : MOLT_NO_CHUNK;
@@ -342,7 +340,7 @@ int molt_engine_verify(struct molt_engine *e)
     if (code < 0 || (code > 0 && !e->port->retry_failed)) {
         return code < 0 ? code : MOLT_E_FAILED_BEFORE;
     }
-    e->target = choose_target(e, &before);
+    e->target = choose_target(&e->port->device);
     code = check_target(e);
     if (code < 0) {
         return code;
@@ -375,29 +373,22 @@ static void revision_rules(const struct molt_engine *e, struct molt_image_rules 
 int molt_engine_probe(struct molt_engine *e)
 {
     enum { HEAD = MOLT_IMAGE_HEADER_SIZE + 8 };
-    const uint8_t *bytes;
-    uint32_t n;
     struct molt_image_header header;
     struct molt_image_rules rules;
+    if (e->app->length < HEAD) {
+        return MOLT_E_IMAGE_TRUNCATED;
+    }
     if (e->at == 0) {
-        molt_stream_open(e, e->app->first_chunk);
-        int code = molt_stream_expect(e, e->app->first_chunk);
+        int code = molt_stream_open(e, e->app->first_chunk);
         if (code < 0) {
             return code;
         }
         e->at = 1;
     }
-    while (e->filled < HEAD) {
-        int code = molt_stream_peek(e, &bytes, &n);
-        if (code != MOLT_OK) {
-            return code == MOLT_DONE ? MOLT_E_IMAGE_TRUNCATED : code;
-        }
-        n = n < HEAD - e->filled ? n : HEAD - e->filled;
-        memcpy(e->port->buffer + e->filled, bytes, n);
-        e->filled += n;
-        molt_stream_take(e, n);
+    int code = molt_stream_fill(e, HEAD);
+    if (code == MOLT_OK) {
+        code = molt_image_parse_header(&header, e->port->buffer, 0);
     }
-    int code = molt_image_parse_header(&header, e->port->buffer, 0);
     if (code < 0) {
         return code;
     }

@@ -81,6 +81,9 @@ static bool digest_is(const struct molt_engine *e, struct molt_digest_state *sta
 int molt_engine_scan(struct molt_engine *e)
 {
     if (e->chunk == e->app->first_chunk + e->app->chunk_count) {
+        if (e->release && !e->pruned) { /* nothing was erased, but new files need the room */
+            molt_engine_enter(e, MOLT_STATE_PRUNE);
+        }
         return MOLT_DONE;
     }
     if (e->chunk == e->update.chunk) {
@@ -113,8 +116,7 @@ int molt_engine_erase(struct molt_engine *e)
     }
     if (e->at == 0) {
         /* Asked for first, so that the network works while the flash is busy. */
-        molt_stream_open(e, e->chunk);
-        int code = molt_stream_expect(e, e->chunk);
+        int code = molt_stream_open(e, e->chunk);
         if (code < 0) {
             return code;
         }
@@ -130,24 +132,6 @@ int molt_engine_erase(struct molt_engine *e)
     }
     e->port->digest->start(&e->decoded);
     return MOLT_DONE;
-}
-
-/* Fills the buffer up to `want`. MOLT_OK when it is full. */
-static int fill(struct molt_engine *e, uint32_t want)
-{
-    const uint8_t *bytes;
-    uint32_t n;
-    while (e->filled < want) {
-        int code = molt_stream_peek(e, &bytes, &n);
-        if (code != MOLT_OK) {
-            return code == MOLT_DONE ? MOLT_E_CHUNK_DECODE : code; /* ends before its size */
-        }
-        n = n < want - e->filled ? n : want - e->filled;
-        memcpy(e->port->buffer + e->filled, bytes, n);
-        e->filled += n;
-        molt_stream_take(e, n);
-    }
-    return MOLT_OK;
 }
 
 static int finish_chunk(struct molt_engine *e)
@@ -169,13 +153,12 @@ int molt_engine_write(struct molt_engine *e)
         return finish_chunk(e);
     }
     uint32_t n = left < MOLT_ENGINE_BUFFER ? left : MOLT_ENGINE_BUFFER;
-    int code = fill(e, n);
+    int code = molt_stream_fill(e, n);
     if (code != MOLT_OK) {
         return code;
     }
     port->digest->update(&e->decoded, port->buffer, n);
-    uint32_t align = port->flash->program_align ? port->flash->program_align : 1;
-    uint32_t padded = (n + align - 1) / align * align;
+    uint32_t padded = (n + PROGRAM_ALIGN_MAX - 1) & ~(PROGRAM_ALIGN_MAX - 1);
     memset(port->buffer + n, 0xFF, padded - n);
     code = molt_flash_program(port->flash, chunk_start(e) + e->at, port->buffer, padded);
     if (code < 0) {

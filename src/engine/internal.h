@@ -4,7 +4,8 @@
 
 #include "molt/engine.h"
 
-#define SECTOR 4096u
+#define SECTOR            4096u
+#define PROGRAM_ALIGN_MAX 4u /* otadata's records are written four bytes at a time */
 
 /* A work function: MOLT_OK = call again, MOLT_DONE = the state succeeded, MOLT_AGAIN, or an error.
  */
@@ -27,14 +28,16 @@ int molt_engine_switch(struct molt_engine *e);
 /* Enters a state: its counters start at zero. */
 void molt_engine_enter(struct molt_engine *e, enum molt_engine_state state);
 
-/* Chunk stream: decoded bytes of one chunk. */
-void molt_stream_open(struct molt_engine *e, uint32_t chunk);
+/* Chunk stream: decoded bytes of one chunk. Tells the source what comes next: MOLT_OK, MOLT_AGAIN
+ * (open it again), an error. */
+int molt_stream_open(struct molt_engine *e, uint32_t chunk);
 /* MOLT_OK: *n > 0 bytes at *bytes; MOLT_DONE: the chunk ended as it should; MOLT_AGAIN; an error.
  */
 int molt_stream_peek(struct molt_engine *e, const uint8_t **bytes, uint32_t *n);
 void molt_stream_take(struct molt_engine *e, uint32_t n);
-/* Tells the source what comes next. */
-int molt_stream_expect(struct molt_engine *e, uint32_t chunk);
+/* Fills the port's buffer up to `want`: MOLT_OK when it is, MOLT_E_CHUNK_DECODE when the chunk ends
+ * before. */
+int molt_stream_fill(struct molt_engine *e, uint32_t want);
 
 /* Reads exactly n bytes of the bundle: MOLT_OK, MOLT_AGAIN (call again: *have counts on), an error.
  */

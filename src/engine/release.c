@@ -31,6 +31,16 @@ static bool is_bound(const struct molt_release_binding *bindings, int count, con
     return false;
 }
 
+/* A directory that we made: 16 hex digits. */
+static bool is_ours(const char *name)
+{
+    uint32_t n = 0;
+    while ((name[n] >= '0' && name[n] <= '9') || (name[n] >= 'a' && name[n] <= 'f')) {
+        n++;
+    }
+    return n == 16 && !name[n];
+}
+
 /* The target slot loses its release, before its first erase. */
 static int unbind_target(struct molt_engine *e)
 {
@@ -75,14 +85,16 @@ static int find_orphan(struct molt_engine *e, uint32_t *index)
         if (code <= 0) {
             return code == MOLT_E_NOT_FOUND ? 0 : code;
         }
-        bool ours = length_of(name) == 16;
-        if (ours && memcmp(own + 5, name, 17) != 0 && !is_bound(bindings, count, name)) {
+        if (is_ours(name) && memcmp(own + 5, name, 17) != 0 && !is_bound(bindings, count, name)) {
             return 1;
         }
     }
 }
 
 #define DEPTH_MAX 8
+#define ROOM_FOR_WORK                                                                              \
+    (6 * SECTOR)            /* /rel, the release's directory, what a rewrite holds for a while */
+#define ROOM_FOR_ENTRY 512u /* of a file in its directory, which is kept twice */
 
 /* Adds the sizes of all files below e->path, which is the same again afterwards. */
 static int tree_size(struct molt_engine *e, uint32_t *bytes)
@@ -188,27 +200,18 @@ static int walk(const struct molt_engine *e, uint32_t wanted, struct molt_releas
 /* Fetches the list into the buffer and checks it, every path before anything is created. */
 int molt_engine_list(struct molt_engine *e)
 {
-    const uint8_t *bytes;
     uint8_t digest[MOLT_SHA256_SIZE];
-    uint32_t n;
     struct molt_release_file file;
     if (e->at == 0) {
-        molt_stream_open(e, e->release->first_chunk);
-        int code = molt_stream_expect(e, e->release->first_chunk);
+        int code = molt_stream_open(e, e->release->first_chunk);
         if (code < 0) {
             return code;
         }
         e->at = 1;
     }
-    while (e->filled < e->release->list_size) {
-        int code = molt_stream_peek(e, &bytes, &n);
-        if (code != MOLT_OK) {
-            return code == MOLT_DONE ? MOLT_E_CHUNK_DECODE : code;
-        }
-        n = n < e->release->list_size - e->filled ? n : e->release->list_size - e->filled;
-        memcpy(e->port->buffer + e->filled, bytes, n);
-        e->filled += n;
-        molt_stream_take(e, n);
+    int code = molt_stream_fill(e, e->release->list_size);
+    if (code != MOLT_OK) {
+        return code;
     }
     struct molt_digest_state state;
     e->port->digest->start(&state);
@@ -217,7 +220,7 @@ int molt_engine_list(struct molt_engine *e)
     if (memcmp(digest, e->release->list_sha256, MOLT_SHA256_SIZE) != 0) {
         return MOLT_E_CHUNK_HASH;
     }
-    int code = walk(e, 0xFFFFFFFFu, &file);
+    code = walk(e, 0xFFFFFFFFu, &file);
     if (code != MOLT_DONE) {
         return code < 0 ? code : MOLT_E_RELEASE;
     }
@@ -227,17 +230,26 @@ int molt_engine_list(struct molt_engine *e)
     return MOLT_DONE;
 }
 
-/* e->path = directory of the release + "/" + relative path. */
-static int make_path(struct molt_engine *e, const char *relative)
+/* e->path = directory of the release + "/" + the file's path, for which there is always room. */
+static void make_path(struct molt_engine *e, const struct molt_release_file *file)
 {
-    uint32_t n = length_of(relative);
-    if (MOLT_RELEASE_DIR_SIZE + n + 1 > sizeof e->path) {
-        return MOLT_E_RELEASE;
-    }
     molt_release_directory(e->release->sha256, e->path);
     e->path[MOLT_RELEASE_DIR_SIZE - 1] = '/';
-    memcpy(e->path + MOLT_RELEASE_DIR_SIZE, relative, n + 1);
-    return MOLT_OK;
+    memcpy(e->path + MOLT_RELEASE_DIR_SIZE, file->path, sizeof file->path);
+}
+
+/* Directories of the file that the one before it, whose path e->path still is, did not need. */
+static uint32_t new_directories(const struct molt_engine *e, const struct molt_release_file *file)
+{
+    const char *last = e->path + MOLT_RELEASE_DIR_SIZE;
+    uint32_t i = 0, n = 0;
+    while (file->path[i] && file->path[i] == last[i]) {
+        i++;
+    }
+    for (; file->path[i]; i++) {
+        n += file->path[i] == '/';
+    }
+    return n;
 }
 
 /* Every directory above e->path. */
@@ -281,26 +293,26 @@ static int is_there(struct molt_engine *e, const struct molt_release_file *file)
     return memcmp(digest, file->sha256, MOLT_SHA256_SIZE) == 0;
 }
 
-/* Room for what is not there yet: in whole blocks, and a directory's two. */
+/* Room for what is not there yet, as littlefs needs it: two blocks a directory, entries, and blocks
+ * that also hold pointers. */
 static int check_space(struct molt_engine *e)
 {
     const struct molt_files *files = files_of(e);
     struct molt_release_file file;
-    uint32_t needed = 2 * SECTOR, free_bytes, index = 0;
+    uint32_t needed = ROOM_FOR_WORK, free_bytes, index = 0;
     int code;
+    e->path[MOLT_RELEASE_DIR_SIZE] = 0;
     for (uint32_t i = 0; (code = walk(e, i, &file)) == MOLT_OK; i++) {
         if (file.policy != MOLT_KEEP_REPLACE) {
             return MOLT_E_UNSUPPORTED;
         }
-        code = make_path(e, file.path);
-        if (code < 0) {
-            return code;
-        }
+        needed += new_directories(e, &file) * 2 * SECTOR + ROOM_FOR_ENTRY;
+        make_path(e, &file);
         code = is_there(e, &file);
         if (code < 0) {
             return code;
         }
-        needed += code ? 0 : (file.length + SECTOR - 1) / SECTOR * SECTOR;
+        needed += code ? 0 : (file.length + (file.length >> 8) + SECTOR - 1) / SECTOR * SECTOR;
     }
     if (code < 0) {
         return code;
@@ -332,9 +344,8 @@ static int seek(struct molt_engine *e, uint32_t to)
     const struct molt_payload *pack = e->release;
     uint32_t index = to >> pack->chunk_log2, chunk = pack->first_chunk + index;
     if (e->chunk != chunk || e->pack_at > to) {
-        molt_stream_open(e, chunk);
         e->pack_at = index << pack->chunk_log2;
-        int code = molt_stream_expect(e, chunk);
+        int code = molt_stream_open(e, chunk);
         if (code < 0) {
             return code;
         }
@@ -400,10 +411,7 @@ int molt_engine_files(struct molt_engine *e)
     if (file.policy != MOLT_KEEP_REPLACE) {
         return MOLT_E_UNSUPPORTED;
     }
-    code = make_path(e, file.path);
-    if (code < 0) {
-        return code;
-    }
+    make_path(e, &file);
     if (!e->file_open) {
         code = is_there(e, &file);
         if (code == 1) {
@@ -459,8 +467,11 @@ int molt_engine_bind(struct molt_engine *e)
             bindings[kept++] = bindings[i];
         }
     }
-    if (kept == MOLT_RELEASES_MAX) {
-        return MOLT_E_NO_SPACE;
+    if (kept == MOLT_RELEASES_MAX) { /* the oldest goes, but not the one of what runs */
+        int gone = bindings[0].slot_offset == running->offset;
+        kept--;
+        memmove(bindings + gone, bindings + gone + 1,
+                (MOLT_RELEASES_MAX - 1 - (uint32_t)gone) * sizeof bindings[0]);
     }
     if (bound) {
         own.slot_offset = e->target->offset;

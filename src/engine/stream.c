@@ -38,17 +38,9 @@ int molt_source_fill(struct molt_engine *e, uint32_t offset, uint8_t *buffer, ui
     return MOLT_OK;
 }
 
-int molt_stream_expect(struct molt_engine *e, uint32_t chunk)
+int molt_stream_open(struct molt_engine *e, uint32_t chunk)
 {
     const struct molt_source *source = e->port->source;
-    return source->ops->expect
-               ? source->ops->expect(source->context, molt_chunk_offset(&e->manifest, chunk),
-                                     e->manifest.chunk[chunk].encoded_size)
-               : MOLT_OK;
-}
-
-void molt_stream_open(struct molt_engine *e, uint32_t chunk)
-{
     e->chunk = chunk;
     e->fetched = 0;
     e->input_at = 0;
@@ -58,6 +50,10 @@ void molt_stream_open(struct molt_engine *e, uint32_t chunk)
     if (!e->stream_raw) {
         molt_inflate_start(&e->inflate, e->port->window);
     }
+    return source->ops->expect
+               ? source->ops->expect(source->context, molt_chunk_offset(&e->manifest, chunk),
+                                     e->manifest.chunk[chunk].encoded_size)
+               : MOLT_OK;
 }
 
 /* Raw chunks are read into the window, which no decoder needs then. */
@@ -145,4 +141,21 @@ void molt_stream_take(struct molt_engine *e, uint32_t n)
     } else {
         molt_inflate_take(&e->inflate, n);
     }
+}
+
+int molt_stream_fill(struct molt_engine *e, uint32_t want)
+{
+    const uint8_t *bytes;
+    uint32_t n;
+    while (e->filled < want) {
+        int code = molt_stream_peek(e, &bytes, &n);
+        if (code != MOLT_OK) {
+            return code == MOLT_DONE ? MOLT_E_CHUNK_DECODE : code;
+        }
+        n = smaller(n, want - e->filled);
+        memcpy(e->port->buffer + e->filled, bytes, n);
+        e->filled += n;
+        molt_stream_take(e, n);
+    }
+    return MOLT_OK;
 }
