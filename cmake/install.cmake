@@ -16,14 +16,22 @@ install(DIRECTORY ports/micropython/ DESTINATION ${CMAKE_INSTALL_DATADIR}/molt/m
   FILES_MATCHING PATTERN "*.py" PATTERN __pycache__ EXCLUDE PATTERN native EXCLUDE)
 # Made by `make native`, for devices.
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/build/native/ DESTINATION ${CMAKE_INSTALL_DATADIR}/molt/native
-  FILES_MATCHING PATTERN "*.mpy")
+  OPTIONAL FILES_MATCHING PATTERN "*.mpy")
 
+# A littlefs of the system may be built with other options: ours has a name of its own.
+set_target_properties(littlefs PROPERTIES OUTPUT_NAME molt_littlefs)
 install(TARGETS ${MOLT_LIBRARIES} littlefs ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/molt DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 # Static libraries, each before those that it needs; libcurl is loaded when it is needed.
 set(MOLT_PC_LIBS)
-foreach(library ${MOLT_LIBRARIES} littlefs)
+foreach(library ${MOLT_LIBRARIES} molt_littlefs)
   string(APPEND MOLT_PC_LIBS " -l${library}")
 endforeach()
+# Found from where the file lies, so that an installed tree may be moved.
+file(RELATIVE_PATH MOLT_PC_PREFIX /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
 configure_file(cmake/molt.pc.in ${CMAKE_BINARY_DIR}/molt.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/molt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${MOLT_DEPS}/src/littlefs_python-0.19.0/littlefs/LICENSE.md DESTINATION ${CMAKE_INSTALL_DOCDIR}
+  RENAME LICENSE.littlefs OPTIONAL)

@@ -102,8 +102,7 @@ def test_install(installed, firmware, tmp_path):
 def test_example_builds_against_what_is_installed(installed, firmware, tmp_path):
     pc = next(installed.glob("**/pkgconfig/molt.pc"))
     env = {**os.environ, "PKG_CONFIG_PATH": str(pc.parent)}
-    flags = shlex.split(run("pkg-config", "--define-variable=prefix=%s" % installed, "--cflags", "--libs", "molt",
-                            env=env).stdout)
+    flags = shlex.split(run("pkg-config", "--cflags", "--libs", "molt", env=env).stdout)
     run("gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", TOP / "examples/info.c", *flags, "-o", tmp_path / "info")
     shown = run(tmp_path / "info", firmware).stdout
     assert "firmware file for esp32" in shown and "MicroPython v1.23.0" in shown
@@ -214,6 +213,14 @@ def test_every_error_is_explained():
         if name in numbers:
             assert "| %s | %s |" % (text, numbers[name]) in page, name
     assert len(re.findall(r"^\| [^|]+ \| -\d+ \|", page, re.M)) == len(numbers)
+
+
+def test_every_reason_of_a_failed_trial_is_explained():
+    reasons = re.findall(r'case MOLT_E_\w+: return "([^"]+)"', (TOP / "src/ops/bootchoice_store.c").read_text())
+    assert len(reasons) >= 3
+    page = (TOP / "docs/troubleshooting.md").read_text()
+    for reason in reasons:
+        assert "| %s |" % reason in page
 
 
 def test_layers_of_the_architecture_are_those_that_are_checked():
