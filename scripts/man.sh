@@ -4,6 +4,7 @@ set -eu
 molt=$1
 folder=$2
 mkdir -p "$folder"
+rm -f "$folder"/molt*.1
 "$molt" help --man >"$folder/molt.1"
 # The overview's lines of verbs: two spaces, the name, two spaces or more, the summary.
 "$molt" help | sed -n 's/^  \([a-z][a-z -]*[a-z]\)  .*/\1/p' | while read -r verb; do

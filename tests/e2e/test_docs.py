@@ -2,6 +2,7 @@
 installed can be used."""
 import ast
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -293,3 +294,41 @@ def test_sequences_run(page, molt, firmware, tmp_path):
         if info.strip() == "shown":
             for line in filter(None, map(plain, body.splitlines())):
                 assert line in said, "%s shows what is not printed: %s\n%s" % (page.name, line, printed)
+
+
+# ---- JSON ----
+
+def keys_in(value):
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_in, value.values()))
+    return set().union(*map(keys_in, value)) if isinstance(value, list) else set()
+
+
+@pytest.fixture
+def board(molt, firmware, tmp_path):
+    molt.ok("edit", firmware, "--flash-size", "8M", "--layout", "ota", "-o", "image.bin")
+    molt.ok("sim", "new", "sim:board", "--flash", "image.bin")
+    molt.ok("sim", "boot", "sim:board")
+    return "sim:board"
+
+
+@pytest.mark.parametrize("verb", ["info", "ota status", "sim boot", "sim run", "bundle show"])
+def test_help_names_every_json_key(verb, molt, firmware, board, tmp_path):
+    words = [*verb.split(), "--json"]
+    if verb == "bundle show":
+        (tmp_path / "app").mkdir()
+        (tmp_path / "app/main.py").write_text("print(1)")
+        molt.ok("key", "new", "key.pem")
+        molt.ok("bundle", "create", "-o", "b.molt", "--app", firmware, "--release", "app", "--key", "key.pem",
+                "--sequence", 1)
+        printed = molt.ok(*words, "b.molt")
+    elif verb == "sim run":
+        (tmp_path / "script.py").write_text("open('/x', 'w').write('x' * 10000)")
+        printed = molt(*words, "--quiet", "--cut", 4, board, "script.py", check=3).stderr
+        printed = printed[printed.index("{"):printed.rindex("}") + 1]
+    else:
+        printed = molt.ok(*words, board)
+    keys = keys_in(json.loads(printed))
+    told = molt.ok("help", *verb.split())
+    told = set(re.findall(r"\w+", told[told.index("Keys of --json"):]))
+    assert len(keys) >= 10 and keys - told == set()
