@@ -7,8 +7,7 @@ static void newline(struct json_out *json)
     fprintf(json->out, "\n%*s", (int)(2 * json->depth), "");
 }
 
-/* Length of the UTF-8 sequence at p; 0 when it is none. */
-static unsigned sequence(const unsigned char *p)
+unsigned json_sequence(const unsigned char *p)
 {
     static const struct {
         unsigned char mask, lead, least;
@@ -36,7 +35,7 @@ static void string(FILE *out, const char *text)
     const unsigned char *p = (const unsigned char *)text;
     fputc('"', out);
     while (*p) {
-        unsigned n = *p < 0x80 ? 1 : sequence(p);
+        unsigned n = *p < 0x80 ? 1 : json_sequence(p);
         if (n == 0) {
             fputs("\\ufffd", out);
             n = 1;

@@ -24,4 +24,8 @@ void json_fraction(struct json_out *json, const char *key, double number);
 void json_bool(struct json_out *json, const char *key, bool value);
 void json_nothing(struct json_out *json, const char *key);
 
+/* Length of the UTF-8 sequence of two bytes or more at p, which ends with NUL; 0 when it is none.
+ */
+unsigned json_sequence(const unsigned char *p);
+
 #endif

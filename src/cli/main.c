@@ -2,12 +2,13 @@
 
 #include "cli/cli.h"
 #include "cli/parse.h"
+#include "cli/process.h"
 
 #ifndef MOLT_VERSION
 #define MOLT_VERSION "unknown"
 #endif
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc < 2) {
         cli_print_overview(stderr);
@@ -22,4 +23,10 @@ int main(int argc, char **argv)
         return argc > 2 ? cli_help_for(argc - 2, argv + 2) : (cli_print_overview(stdout), CLI_OK);
     }
     return cli_run(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    process_start();
+    return process_end(run(argc, argv));
 }

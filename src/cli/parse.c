@@ -1,5 +1,7 @@
 #include "cli/parse.h"
 
+#include "cli/process.h"
+
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +93,9 @@ static int unknown_verb(const char *word)
     if (group) {
         fputc('\n', stderr);
     } else {
-        fprintf(stderr, "molt: no verb '%s'; 'molt help' lists them\n", word);
+        fputs("molt: no verb '", stderr);
+        process_print_safe(stderr, word);
+        fputs("'; 'molt help' lists them\n", stderr);
     }
     return CLI_USAGE;
 }
@@ -153,6 +157,17 @@ static const struct cli_option *row_of(int code, const struct cli_option **rows,
     return NULL;
 }
 
+/* getopt says which letter or row it stumbled over, but not always in which word. */
+static int wrong_option(const struct cli_args *args, const char *word, const struct option *longs)
+{
+    if (optopt >= 1000) {
+        return cli_usage(args, "option '--%s' takes no value, found '%s'",
+                         longs[optopt - 1000].name, word);
+    }
+    return optopt ? cli_usage(args, "no option '-%c'", optopt)
+                  : cli_usage(args, "no option '%s', or not the whole of its name", word);
+}
+
 /* CLI_OK to go on; *help when it was asked for. */
 static int parse_options(struct cli_args *args, int argc, char **argv, bool *help)
 {
@@ -164,7 +179,7 @@ static int parse_options(struct cli_args *args, int argc, char **argv, bool *hel
     optind = 1;
     for (int code; (code = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
         if (code == '?') {
-            return cli_usage(args, "no option '%s'", optopt ? argv[optind - 1] : argv[optind - 1]);
+            return wrong_option(args, argv[optind - 1], longs);
         }
         if (code == ':') {
             return cli_usage(args, "option '%s' needs a value", argv[optind - 1]);
@@ -212,9 +227,5 @@ int cli_run(int argc, char **argv)
         }
     }
     free(args.option);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        perror("molt: standard output");
-        return CLI_FAILED;
-    }
     return code;
 }

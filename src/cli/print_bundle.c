@@ -213,9 +213,10 @@ void cli_print_bundle_json(const char *path, const struct molt_bundle_report *re
     if (report->has_key_id) {
         cli_hex(report->key_id, sizeof report->key_id, id);
     }
+    json_t *file = json_string(path); /* NULL when it is not UTF-8 */
     json_t *object =
-        json_pack("{ss sI ss ss ss sI ss si sI sI si sI sI sb so}", "file", path, "length",
-                  (json_int_t)report->view.size, "digest",
+        json_pack("{so sI ss ss ss sI ss si sI sI si sI sI sb so}", "file",
+                  file ? file : json_null(), "length", (json_int_t)report->view.size, "digest",
                   cli_hex(manifest->digest, sizeof manifest->digest, digest), "key_id", id,
                   "signature", signature_name[report->signature], "sequence",
                   (json_int_t)manifest->sequence, "board", manifest->board, "chip_id",

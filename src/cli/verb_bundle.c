@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/print_bundle.h"
 #include "cli/when.h"
+#include "molt/host/board.h"
 
 static const struct cli_option create_options[] = {
     {"output", 'o', "FILE", "the bundle to write (needed)"},
@@ -94,6 +95,12 @@ static int parse_request(struct cli_args *args, struct molt_bundle_request *requ
     }
     if (request->app_version && !request->app) {
         return cli_usage(args, "--app-version needs --app");
+    }
+    if (request->board && !molt_board_text_ok(request->board)) {
+        return cli_usage(args, "--board: '%s', expected printable characters", request->board);
+    }
+    if ((request->board && !request->board[0]) || (request->product && !request->product[0])) {
+        return cli_usage(args, "--board, --product: expected a name, found an empty one");
     }
     const char *expires = cli_option(args, "expires");
     if (expires && (!cli_parse_when(expires, request->issued, true, &request->expires) ||

@@ -42,9 +42,9 @@ static int new_facts(const struct cli_args *args, struct molt_board_facts *facts
     if (molt_board_parse_revision(revision) < 0) {
         return cli_usage(args, "--revision %s: expected a revision such as 3.0", revision);
     }
-    if (!name[0] || strlen(name) >= sizeof facts->name) {
-        return cli_usage(args, "--board: expected a name of 1 to %zu characters",
-                         sizeof facts->name - 1);
+    if (!name[0] || strlen(name) >= sizeof facts->name || !molt_board_text_ok(name)) {
+        return cli_usage(args, "--board '%s': expected a name of 1 to %zu printable characters",
+                         name, sizeof facts->name - 1);
     }
     snprintf(facts->chip, sizeof facts->chip, "%s", chip);
     snprintf(facts->name, sizeof facts->name, "%s", name);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "host/board_internal.h"
+#include "host/hold.h"
 #include "molt/crypto.h"
 #include "molt/espimage.h"
 #include "molt/host/file.h"
@@ -107,7 +108,12 @@ static int make_folder(const char *path, const struct molt_board_facts *facts, c
                        struct molt_message *message)
 {
     char file[BOARD_PATH];
+    sigset_t before;
+    hold_begin(&before); /* half a folder would be no board */
     if (mkdir(path, 0777) != 0) {
+        int number = errno;
+        hold_end(&before);
+        errno = number;
         return errno == EEXIST
                    ? molt_fail(message, MOLT_E_EXISTS,
                                "%s: is there already: remove it, or give the board another name",
@@ -123,6 +129,7 @@ static int make_folder(const char *path, const struct molt_board_facts *facts, c
         unlink(file);
         rmdir(path);
     }
+    hold_end(&before);
     return error;
 }
 
@@ -205,9 +212,11 @@ static int map_flash(struct molt_board *board, struct molt_message *message)
     if (board->flash_fd < 0 || fstat(board->flash_fd, &info) != 0) {
         return fail_path(message, file, "cannot open the flash");
     }
-    if (info.st_size != (off_t)size) {
+    if (info.st_size != (off_t)size || !S_ISREG(info.st_mode)) {
         return molt_fail(message, MOLT_E_FORMAT,
-                         "%s: expected %u bytes as board.json says, found %lld", file, size,
+                         "%s: expected a file of %u bytes as board.json says, found %s%lld: put "
+                         "the right file there, or make the board anew with 'molt sim new'",
+                         file, size, S_ISREG(info.st_mode) ? "" : "no file but ",
                          (long long)info.st_size);
     }
     int number = posix_fallocate(board->flash_fd, 0, (off_t)size); /* a hole on a full disk would
@@ -258,6 +267,9 @@ int molt_board_open(struct molt_board *board, const char *path, struct molt_mess
     }
     if (error >= 0) {
         error = board_weak_load(board, message);
+    }
+    if (error >= 0) {
+        error = board_store_check(board, message);
     }
     if (error < 0) {
         release(board);

@@ -22,6 +22,16 @@ int molt_board_parse_revision(const char *text)
     return major * 100 + minor;
 }
 
+bool molt_board_text_ok(const char *text)
+{
+    for (; *text; text++) {
+        if (*text < ' ' || *text > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
 int board_facts_save(const char *folder, const struct molt_board_facts *facts,
                      struct molt_message *message)
 {
@@ -50,7 +60,7 @@ int board_facts_save(const char *folder, const struct molt_board_facts *facts,
 static bool get_text(const json_t *root, const char *key, char *to, size_t size)
 {
     const char *text = json_string_value(json_object_get(root, key));
-    if (!text || strlen(text) >= size) {
+    if (!text || strlen(text) >= size || !molt_board_text_ok(text)) {
         return false;
     }
     memcpy(to, text, strlen(text) + 1);
@@ -99,7 +109,7 @@ static const char *parse(const json_t *root, struct molt_board_facts *facts)
         return "chip";
     }
     facts->boot.chip_id = chip->chip_id;
-    if (!get_text(root, "name", facts->name, sizeof facts->name)) {
+    if (!get_text(root, "name", facts->name, sizeof facts->name) || !facts->name[0]) {
         return "name";
     }
     if (!get_text(root, "revision", revision, sizeof revision) ||
@@ -118,15 +128,19 @@ static const char *parse(const json_t *root, struct molt_board_facts *facts)
         return "flash_size";
     }
     facts->boot.chip_flash_size = facts->flash_size;
-    if (!get_u32(root, "table_offset", &facts->boot.table_offset)) {
+    if (!get_u32(root, "table_offset", &facts->boot.table_offset) ||
+        facts->boot.table_offset > facts->flash_size - MOLT_NOR_SECTOR) {
         return "table_offset";
     }
     if (!get_u32(root, "min_bootloader", &facts->min_bootloader)) {
         return "min_bootloader";
     }
-    if (!get_text(root, "running", facts->running, sizeof facts->running) ||
-        !get_u32(root, "running_offset", &facts->running_offset)) {
+    if (!get_text(root, "running", facts->running, sizeof facts->running)) {
         return "running";
+    }
+    if (!get_u32(root, "running_offset", &facts->running_offset) ||
+        facts->running_offset >= facts->flash_size) {
+        return "running_offset";
     }
     if (!get_text(root, "reset_cause", facts->reset_cause, sizeof facts->reset_cause)) {
         return "reset_cause";
@@ -135,6 +149,43 @@ static const char *parse(const json_t *root, struct molt_board_facts *facts)
         return "boots";
     }
     return get_bool(root, "power_failed", &facts->power_failed) ? NULL : "power_failed";
+}
+
+static const char *expected_of(const char *key)
+{
+    static const struct {
+        const char *key, *expected;
+    } rows[] = {{"format", "1"},
+                {"chip", "the name of a chip, as \"esp32\""},
+                {"name", "a name of 1 to 32 printable characters"},
+                {"revision", "a revision as \"3.0\""},
+                {"rollback", "true or false"},
+                {"legacy_revision", "true or false"},
+                {"power_failed", "true or false"},
+                {"flash_size", "whole sectors of 4096 bytes, 65536 to 134217728 bytes"},
+                {"table_offset", "an offset inside the flash"},
+                {"running_offset", "an offset inside the flash"},
+                {"running", "the name of a partition, or \"\""},
+                {"reset_cause", "a short text, as \"power-on\""}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].key, key) == 0) {
+            return rows[i].expected;
+        }
+    }
+    return "a number from 0 up";
+}
+
+static int fail_key(const json_t *root, const char *key, const char *path,
+                    struct molt_message *message)
+{
+    const json_t *value = json_object_get(root, key);
+    char *found = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+    int error = molt_fail(message, MOLT_E_FORMAT,
+                          "%s: \"%s\": expected %s, found %.80s: correct it, or make the board "
+                          "anew with 'molt sim new'",
+                          path, key, expected_of(key), found ? found : "nothing");
+    free(found);
+    return error;
 }
 
 int board_facts_load(const char *folder, struct molt_board_facts *facts,
@@ -163,8 +214,7 @@ int board_facts_load(const char *folder, struct molt_board_facts *facts,
     }
     memset(facts, 0, sizeof *facts);
     const char *key = parse(root, facts);
+    error = key ? fail_key(root, key, path, message) : MOLT_OK;
     json_decref(root);
-    return key ? molt_fail(message, MOLT_E_FORMAT, "%s: \"%s\" is missing or has a wrong value",
-                           path, key)
-               : MOLT_OK;
+    return error;
 }

@@ -18,7 +18,8 @@ int board_facts_save(const char *folder, const struct molt_board_facts *facts,
 int board_weak_load(struct molt_board *board, struct molt_message *message);
 int board_weak_save(struct molt_board *board, struct molt_message *message);
 
-/* store.bin behind board->store. */
+/* store.bin behind board->store. board_store_check: MOLT_E_STORE when it is there and malformed. */
+int board_store_check(const struct molt_board *board, struct molt_message *message);
 void board_store_start(struct molt_board *board);
 
 #endif

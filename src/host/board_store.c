@@ -33,7 +33,7 @@ static int load(const struct molt_board *board, uint8_t **bytes, size_t *n)
         return MOLT_OK;
     }
     if (error < 0) {
-        return error == MOLT_E_RANGE ? MOLT_E_STORE : error;
+        return error == MOLT_E_RANGE || error == MOLT_E_ARGUMENT ? MOLT_E_STORE : error;
     }
     bool good = *n >= 4 && memcmp(*bytes, "MST1", 4) == 0;
     for (size_t at = 4; good && at < *n;) {
@@ -48,6 +48,19 @@ static int load(const struct molt_board *board, uint8_t **bytes, size_t *n)
         return MOLT_E_STORE;
     }
     return MOLT_OK;
+}
+
+int board_store_check(const struct molt_board *board, struct molt_message *message)
+{
+    uint8_t *bytes;
+    size_t n;
+    int error = load(board, &bytes, &n);
+    free(bytes);
+    return error < 0 ? molt_fail(message, error,
+                                 "%s/store.bin: %s: put the right file there, or remove it: the "
+                                 "board then knows no keys and no updates",
+                                 board->path, molt_strerror(error))
+                     : MOLT_OK;
 }
 
 static int store_get(void *context, int record, void *buffer, uint32_t capacity)

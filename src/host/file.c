@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* renameat2 */
+#define _POSIX_C_SOURCE 200809L /* O_CLOEXEC */
 #include "molt/host/file.h"
 
 #include <errno.h>
@@ -31,8 +31,8 @@ static int fail_errno(struct molt_message *message, const char *path, const char
     return molt_fail(message, molt_errno(number), "%s: %s: %s", path, what, strerror(number));
 }
 
-static int read_all(int fd, const char *path, uint8_t *bytes, size_t n,
-                    struct molt_message *message)
+int molt_file_read_open(int fd, const char *path, uint8_t *bytes, size_t n,
+                        struct molt_message *message)
 {
     for (size_t at = 0; at < n;) {
         ssize_t got = read(fd, bytes + at, n - at);
@@ -58,7 +58,10 @@ int molt_file_read(const char *path, size_t limit, uint8_t **bytes, size_t *n,
     struct stat info;
     int error;
     *bytes = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for a writer */
+    if (fd < 0 && errno == ENXIO) {
+        return molt_fail(message, MOLT_E_ARGUMENT, "%s: is a socket, expected a file", path);
+    }
     if (fd < 0) {
         return fail_errno(message, path, "cannot open");
     }
@@ -66,14 +69,14 @@ int molt_file_read(const char *path, size_t limit, uint8_t **bytes, size_t *n,
         error = fail_errno(message, path, "cannot read");
     } else if (!S_ISREG(info.st_mode)) {
         error = molt_fail(message, MOLT_E_ARGUMENT, "%s: %s, expected a file", path,
-                          S_ISDIR(info.st_mode) ? "is a directory" : "is not a regular file");
+                          S_ISDIR(info.st_mode) ? "is a directory" : "is a device or pipe");
     } else if ((uint64_t)info.st_size > limit) {
         error = molt_fail(message, MOLT_E_RANGE, "%s: is %lld bytes, expected at most %zu", path,
                           (long long)info.st_size, limit);
     } else {
         *n = (size_t)info.st_size;
         *bytes = malloc(*n + 1);
-        error = *bytes ? read_all(fd, path, *bytes, *n, message)
+        error = *bytes ? molt_file_read_open(fd, path, *bytes, *n, message)
                        : molt_fail(message, MOLT_E_NO_MEMORY, "%s: out of memory", path);
     }
     close(fd);
@@ -84,87 +87,9 @@ int molt_file_read(const char *path, size_t limit, uint8_t **bytes, size_t *n,
     return error;
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t n)
+bool molt_same_file(const char *a, const char *b)
 {
-    while (n) {
-        ssize_t put = write(fd, bytes, n);
-        if (put < 0 && errno == EINTR) {
-            continue;
-        }
-        if (put < 0) {
-            return -1;
-        }
-        bytes += put;
-        n -= (size_t)put;
-    }
-    return fsync(fd);
-}
-
-/* Not every file system knows RENAME_NOREPLACE; there a look has to do. */
-static int put_in_place(const char *temporary, const char *path, enum molt_file_existing existing)
-{
-    if (existing == MOLT_FILE_REPLACE) {
-        return rename(temporary, path);
-    }
-    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0) {
-        return 0;
-    }
-    if (errno != EINVAL && errno != ENOSYS) {
-        return -1;
-    }
-    struct stat info;
-    if (lstat(path, &info) == 0) {
-        errno = EEXIST;
-        return -1;
-    }
-    return rename(temporary, path);
-}
-
-/* So that the new name survives a power cut, too. */
-static void sync_folder(const char *path)
-{
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + 1) : 1,
-             slash ? path : ".");
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-}
-
-int molt_file_write(const char *path, const void *bytes, size_t n, unsigned mode,
-                    enum molt_file_existing existing, struct molt_message *message)
-{
-    char temporary[PATH_MAX];
-    struct stat info;
-    if (lstat(path, &info) == 0 && (existing == MOLT_FILE_KEEP || S_ISDIR(info.st_mode))) {
-        errno = EEXIST;
-        return fail_errno(message, path, "not written");
-    }
-    int length = snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
-    if (length < 0 || (size_t)length >= sizeof temporary) {
-        errno = ENAMETOOLONG;
-        return fail_errno(message, path, "cannot write");
-    }
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
-    if (fd < 0) {
-        return fail_errno(message, path, "cannot write");
-    }
-    int result = write_all(fd, bytes, n), number = errno;
-    if (close(fd) != 0 && result == 0) { /* a network file system tells of a full disk here */
-        result = -1;
-        number = errno;
-    }
-    if (result == 0 && (result = put_in_place(temporary, path, existing)) != 0) {
-        number = errno;
-    }
-    if (result != 0) {
-        unlink(temporary);
-        errno = number;
-        return fail_errno(message, path, "not written");
-    }
-    sync_folder(path);
-    return MOLT_OK;
+    struct stat sa, sb;
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
 }

@@ -47,7 +47,8 @@ int molt_file_source_open(struct molt_file_source *source, const char *path,
         code = molt_fail(message, molt_errno(errno), "%s: cannot be opened: %s", path,
                          strerror(errno));
     } else if (!S_ISREG(status.st_mode)) {
-        code = molt_fail(message, MOLT_E_ARGUMENT, "%s: not a file; a bundle is expected", path);
+        code = molt_fail(message, MOLT_E_ARGUMENT,
+                         "%s: is a directory, device or pipe, expected a bundle", path);
     } else if ((uint64_t)status.st_size > INT32_MAX) {
         code = molt_fail(message, MOLT_E_RANGE, "%s: %llu bytes are no bundle", path,
                          (unsigned long long)status.st_size);

@@ -16,6 +16,7 @@
 
 #define FILE_LIMIT     (128u << 20) /* the largest flash that a header can name */
 #define IMAGE_MAGIC    0xE9
+#define BASE_MAX       MOLT_PTABLE_OFFSET /* of a bare table; bootloaders begin before it */
 #define EXPECTED_FILES "expected a firmware file, a flash dump, an app image or a partition table"
 
 const char *molt_target_kind_name(enum molt_target_kind kind)
@@ -64,16 +65,19 @@ static int check_file(const char *name, const struct stat *status, struct molt_m
 }
 
 /*
- * The file at its flash offsets: base bytes of FF, then a private copy of it that costs nothing
- * until it is changed (a firmware has megabytes and most commands look at little of it). *bytes is
- * NULL after an error; base is a multiple of the page size.
+ * The file's bytes, behind room for the base that it turns out to have. They are read, not mapped:
+ * a mapped file that someone else cuts short meanwhile ends the process. *place is NULL after an
+ * error; give_back what is not needed.
  */
-static int map_file(const char *name, uint32_t base, uint8_t **bytes, uint32_t *size,
-                    struct molt_message *message)
+static int read_file(const char *name, uint8_t **place, uint32_t *size,
+                     struct molt_message *message)
 {
     struct stat status;
-    *bytes = NULL;
+    *place = NULL;
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENXIO) {
+        return molt_fail(message, MOLT_E_FORMAT, "%s: is a socket, " EXPECTED_FILES, name);
+    }
     if (fd < 0 || fstat(fd, &status) != 0) {
         int error =
             molt_fail(message, molt_errno(errno), "%s: cannot open: %s", name, strerror(errno));
@@ -85,19 +89,18 @@ static int map_file(const char *name, uint32_t base, uint8_t **bytes, uint32_t *
     int error = check_file(name, &status, message);
     if (!error) {
         *size = (uint32_t)status.st_size;
-        uint8_t *place = mmap(NULL, (size_t)base + *size, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (place == MAP_FAILED || mmap(place + base, *size, PROT_READ | PROT_WRITE,
-                                        MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED) {
-            error =
-                molt_fail(message, molt_errno(errno), "%s: cannot read: %s", name, strerror(errno));
-            if (place != MAP_FAILED) {
-                munmap(place, (size_t)base + *size);
-            }
+        void *room = mmap(NULL, (size_t)BASE_MAX + *size, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (room == MAP_FAILED) {
+            error = molt_fail(message, MOLT_E_NO_MEMORY, "%s: no memory for %u bytes", name, *size);
         } else {
-            memset(place, 0xFF, base);
-            *bytes = place;
+            *place = room;
+            error = molt_file_read_open(fd, name, *place + BASE_MAX, *size, message);
         }
+    }
+    if (error && *place) {
+        munmap(*place, (size_t)BASE_MAX + *size);
+        *place = NULL;
     }
     close(fd);
     return error;
@@ -259,28 +262,27 @@ static void read_table(struct molt_target *target)
 
 static int open_file(struct molt_target *target, struct molt_message *message)
 {
-    uint8_t *bytes = NULL;
+    uint8_t *place;
     uint32_t size = 0;
-    int error = map_file(target->name, 0, &bytes, &size, message);
+    int error = read_file(target->name, &place, &size, message);
     if (error) {
         return error;
     }
-    struct file file = {bytes, size};
+    struct file file = {place + BASE_MAX, size};
     error = classify(target, &file, message);
-    if (error || target->base) { /* now that the base is known, once more at its place */
-        munmap(bytes, size);
-        bytes = NULL;
-    }
-    if (!error && !bytes) {
-        error = map_file(target->name, target->base, &bytes, &size, message);
-    }
     if (error) {
+        munmap(place, (size_t)BASE_MAX + size);
         return error;
     }
-    target->bytes = bytes;
+    uint32_t spare = BASE_MAX - target->base; /* whole pages, as the base is */
+    if (spare) {
+        munmap(place, spare);
+    }
+    target->bytes = place + spare;
+    memset(target->bytes, 0xFF, target->base);
     target->file_size = size;
     target->flash_size = target->header_flash_size;
-    memflash_init(&target->flash, &target->region, bytes, target->base + size);
+    memflash_init(&target->flash, &target->region, target->bytes, target->base + size);
     return MOLT_OK;
 }
 

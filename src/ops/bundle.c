@@ -9,7 +9,6 @@
 
 #include "molt/host/crypto.h"
 #include "molt/host/file.h"
-#include "molt/host/outfile.h"
 #include "ops/bundle_internal.h"
 
 #define BUNDLE_SIZE_MAX ((size_t)512 << 20)

@@ -2,10 +2,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include <jansson.h>
 
 #include "molt/host/file.h"
 #include "ops/bundle_internal.h"
@@ -62,6 +65,13 @@ static int add_file(struct bundle_files *files, const char *path, const char *in
 static int walk(struct bundle_files *files, const char *path, const char *inside, int depth,
                 struct molt_message *message);
 
+static bool is_utf8(const char *text)
+{
+    json_t *string = json_string(text);
+    json_decref(string);
+    return string != NULL;
+}
+
 static int visit(struct bundle_files *files, const char *folder, const char *inside,
                  const char *name, int depth, struct molt_message *message)
 {
@@ -87,6 +97,11 @@ static int visit(struct bundle_files *files, const char *folder, const char *ins
         return molt_fail(message, MOLT_E_RELEASE,
                          "%s: a control character or backslash in the name, which no device's file "
                          "system takes safely",
+                         path);
+    }
+    if (!is_utf8(below)) {
+        return molt_fail(message, MOLT_E_RELEASE,
+                         "%s: its name is not UTF-8, as the list of a release needs it: rename it",
                          path);
     }
     return add_file(files, path, below, message);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "molt/host/outfile.h"
+#include "molt/host/file.h"
 #include "molt/ops/info.h"
 #include "molt/ops/layout.h"
 #include "molt/otadata.h"
@@ -382,22 +382,19 @@ int molt_edit_prepare(struct molt_edit *edit, const struct molt_target *source,
 int molt_edit_write(const struct molt_edit *edit, const struct molt_target *source, const char *out,
                     struct molt_message *message)
 {
-    struct molt_outfile file;
+    if (strncmp(out, "sim:", 4) == 0) {
+        return molt_fail(message, MOLT_E_ARGUMENT,
+                         "%s: is a board, expected the name of a file to write: write one, then "
+                         "'molt flash' it",
+                         out);
+    }
     if (molt_same_file(out, source->name)) {
         return molt_fail(message, MOLT_E_ARGUMENT,
                          "%s: is the input itself (%s); expected another name for the output", out,
                          source->name);
     }
-    int error = molt_outfile_open(&file, out, message);
-    if (error) {
-        return error;
-    }
-    error = molt_outfile_write(&file, edit->flash + edit->base, edit->size - edit->base, message);
-    if (!error) {
-        error = molt_outfile_commit(&file, message);
-    }
-    molt_outfile_discard(&file);
-    return error;
+    return molt_file_write(out, edit->flash + edit->base, edit->size - edit->base, 0666,
+                           MOLT_FILE_REPLACE_UNSYNCED, message);
 }
 
 void molt_edit_free(struct molt_edit *edit)

@@ -361,7 +361,7 @@ def test_bad_releases(molt, key, tmp_path):
     (folder / "a\nb.py").unlink()
     with open(os.fsencode(folder) + b"/\xff.py", "w"):
         pass
-    refused("r")
+    refused("\\xff.py: its name is not UTF-8")
     os.unlink(os.fsencode(folder) + b"/\xff.py")
     (folder / ("n" * 100)).write_text("1")
     refused("path over 99 bytes")

@@ -124,7 +124,7 @@ static void open_refuses(void **unused)
     rmdir("b");
     create("b", NULL);
     assert_int_equal(truncate("b/flash.bin", 4096), 0);
-    open_fails(MOLT_E_FORMAT, "expected 4194304 bytes as board.json says, found 4096");
+    open_fails(MOLT_E_FORMAT, "expected a file of 4194304 bytes as board.json says, found 4096");
     assert_int_equal(truncate("b/flash.bin", 0x400000), 0);
     write_file("b/weak.bin", "MWK1 but nothing more");
     open_fails(MOLT_E_FORMAT, "weak.bin");
@@ -133,7 +133,7 @@ static void open_refuses(void **unused)
     write_file("b/board.json", "{\"format\": 1, \"chip\": 7}");
     open_fails(MOLT_E_FORMAT, "\"chip\"");
     write_file("b/board.json", "{\"format\": 2}");
-    open_fails(MOLT_E_FORMAT, "\"format\"");
+    open_fails(MOLT_E_FORMAT, "\"format\": expected 1, found 2:");
 }
 
 static void only_one_process(void **unused)

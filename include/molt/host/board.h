@@ -47,6 +47,9 @@ struct molt_board {
 /* "3.0", "0.3": major * 100 + minor; -1 = not a revision. */
 int molt_board_parse_revision(const char *text);
 
+/* Only printable ASCII: what a board may be named. */
+bool molt_board_text_ok(const char *text);
+
 /*
  * Makes the folder: MOLT_E_EXISTS when there is something of that name, MOLT_E_PERMISSION,
  * MOLT_E_NO_SPACE; nothing stays after a failure. Only facts->chip, name, flash_size,

@@ -11,7 +11,7 @@ extern "C" {
 
 struct molt_message {
     int error;
-    char text[600];
+    char text[4096 + 600]; /* the longest path and what is to be said about it */
 };
 
 /* Sets the text (printf) and the error, and returns error. message may be NULL. */

@@ -43,7 +43,7 @@ int molt_edit_prepare(struct molt_edit *edit, const struct molt_target *source,
                       const struct molt_edit_request *request, struct molt_message *message);
 
 /* Writes the result as a file that appears whole or not at all. MOLT_E_ARGUMENT when out is the
- * source itself, also by another name; else as molt_outfile_*. */
+ * source itself, also by another name; else as molt_file_write. */
 int molt_edit_write(const struct molt_edit *edit, const struct molt_target *source, const char *out,
                     struct molt_message *message);
 
