@@ -20,7 +20,9 @@ $(BUILD)/build.ninja: | deps
 test: packages
 	@scripts/test.sh
 
-demo: packages deps
+demo:
+	@scripts/packages.sh build
+	@scripts/deps.sh
 	@$(MAKE) --no-print-directory all
 	@scripts/native.sh --no-budget x64
 	@scripts/micropython.sh

@@ -1,9 +1,11 @@
 #!/bin/sh
-# packages.sh: install the Debian packages that building and testing need (root, or sudo). Quick when all are there.
+# packages.sh [build]: install the Debian packages that building and testing need (root, or sudo). Quick when all are there.
+# With "build" only those that the command and the demo need.
 set -eu
 PACKAGES='build-essential cmake ninja-build pkg-config git python3 python3-venv xz-utils ca-certificates
-zlib1g-dev libssl-dev libcurl4-openssl-dev libjansson-dev libcmocka-dev
-groff-base clang-14 clang-format-14 libclang-rt-14-dev gcc-arm-none-eabi gcc-riscv64-unknown-elf openssl'
+zlib1g-dev libssl-dev libcurl4-openssl-dev libjansson-dev libcmocka-dev openssl'
+[ "${1:-}" = build ] || PACKAGES="$PACKAGES groff-base clang-14 clang-format-14 libclang-rt-14-dev
+gcc-arm-none-eabi gcc-riscv64-unknown-elf"
 missing=
 for package in $PACKAGES; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"

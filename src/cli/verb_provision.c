@@ -1,10 +1,13 @@
+#include <string.h>
+
 #include "cli/cli.h"
 #include "cli/planprint.h"
 #include "cli/share.h"
 #include "molt/ops/provision.h"
 
 static const struct cli_option options[] = {
-    {"key", 'k', "FILE", "public key (PEM) that signs bundles and channels (needed)"},
+    {"key", 'k', "FILE", "public key (PEM) to trust (needed)"},
+    {"use", 0, "WHAT", "what that key may sign: bundles, channels or both (default)"},
     {"url", 'u', "URL", "where the published tree is; ota.update() asks there"},
     {"channel", 'c', "NAME", "channel of that tree (stable)"},
     {"id", 0, "TEXT", "device id, for rollouts (the chip's own)"},
@@ -16,6 +19,8 @@ static const char details[] =
     "Puts onto the device's file system the package 'ota', the engine as a native module and a\n"
     "boot.py that starts them, and into its store the key and the device's name. A blank file\n"
     "system is formatted first. Done again, only what differs is written.\n"
+    "\n"
+    "Up to four keys: run it once for each, with --use for keys that sign only one thing.\n"
     "\n"
     "A boot.py of your own is kept as boot_user.py and run before the application; every other\n"
     "file stays as it is.";
@@ -56,6 +61,14 @@ static int run(struct cli_args *args)
                                              .native = cli_option(args, "native")};
     if (!request.key) {
         return cli_usage(args, "say which key the device trusts: --key FILE");
+    }
+    const char *use = cli_option(args, "use");
+    if (use && strcmp(use, "bundles") == 0) {
+        request.uses = MOLT_KEY_BUNDLES;
+    } else if (use && strcmp(use, "channels") == 0) {
+        request.uses = MOLT_KEY_CHANNELS;
+    } else if (use && strcmp(use, "both") != 0) {
+        return cli_usage(args, "--use: expected bundles, channels or both, found '%s'", use);
     }
     if (request.channel && !request.url) {
         return cli_usage(args, "--channel needs --url");

@@ -289,7 +289,11 @@ static void judge_way_back(struct molt_boot_state *state)
              "confirm it if it works",
              molt_boot_label(state, state->running));
     } else if (state->trial) {
-        find(state, MOLT_ODD, "%s is on trial: without a confirm the next boot is the way back",
+        find(state, MOLT_ODD,
+             state->facts.rollback || state->trial_stored
+                 ? "%s is on trial: without a confirm the next boot is the way back"
+                 : "%s is not confirmed, and this bootloader cannot roll back: 'molt ota rollback' "
+                   "does, or the application",
              molt_boot_label(state, state->running));
     } else if (state->running >= 0 && state->next == state->running &&
                molt_otadata_plan_heal(&state->otadata, &who, &plan) == MOLT_OK && plan.count > 0) {

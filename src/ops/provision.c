@@ -249,7 +249,8 @@ static int look_at_files(struct molt_provision *job, struct molt_message *messag
 
 /* ---- Records ---- */
 
-static int look_at_keys(struct molt_provision *job, const char *path, struct molt_message *message)
+static int look_at_keys(struct molt_provision *job, const char *path, uint8_t wanted,
+                        struct molt_message *message)
 {
     uint8_t key[MOLT_P256_PUBLIC_SIZE];
     int result = molt_public_key_read(path, key, message);
@@ -269,14 +270,17 @@ static int look_at_keys(struct molt_provision *job, const char *path, struct mol
         return molt_fail(message, MOLT_E_NO_SPACE, "%s: trusts %u keys already, no more fit",
                          job->target->name, MOLT_KEYS_MAX);
     }
-    uint8_t uses = MOLT_KEY_BUNDLES | MOLT_KEY_CHANNELS;
+    uint8_t uses = wanted ? wanted : MOLT_KEY_BUNDLES | MOLT_KEY_CHANNELS;
     job->key_count = at == (uint32_t)count ? at + 1 : (uint32_t)count;
     if (at == (uint32_t)count || (job->keys[at].uses & uses) != uses) {
         memcpy(job->keys[at].public_key, key, sizeof key);
-        job->keys[at].uses = uses;
+        job->keys[at].uses = at == (uint32_t)count ? uses : job->keys[at].uses | uses;
         job->write_keys = true;
         molt_plan_add(&job->plan, MOLT_STEP_WRITE, 0, 0, "keys",
-                      "record 3 of the store: %s is trusted for bundles and channels", path);
+                      "record 3 of the store: %s is trusted for %s", path,
+                      uses == MOLT_KEY_BUNDLES    ? "bundles"
+                      : uses == MOLT_KEY_CHANNELS ? "channels"
+                                                  : "bundles and channels");
     }
     return MOLT_OK;
 }
@@ -333,7 +337,7 @@ int molt_provision_prepare(struct molt_provision **job,
     }
     *job = made;
     made->target = target;
-    int result = look_at_keys(made, request->key, message);
+    int result = look_at_keys(made, request->key, request->uses, message);
     if (result == MOLT_OK) {
         result = look_at_device(made, request->id, message);
     }

@@ -268,6 +268,21 @@ def test_provision(world, tmp_path, board):
         "['boot.py', 'lib', 'ota.json'] {\"url\":\"http://127.0.0.1:9/t\",\"channel\":\"beta\"}\n")
 
 
+def test_provision_keys_of_one_use(world, tmp_path, board, server):
+    """A key for channels only signs no bundle, and the other way round."""
+    molt = board.molt
+    shutil.rmtree(tmp_path / "board")
+    molt.ok("sim", "new", "sim:board", "--flash", world / "ota.bin")
+    molt.ok("sim", "boot", "sim:board")
+    key = world / "key.pem.pub"
+    assert "is trusted for channels\n" in molt.ok("provision", "sim:board", "--key", key, "--use", "channels")
+    assert "does not trust for bundles" in molt.fails("update", "sim:board", "--from", world / "tree-2")
+    assert "is trusted for bundles\n" in molt.ok("provision", "sim:board", "--key", key, "--use", "bundles")
+    assert molt.ok("provision", "sim:board", "--key", key) == "provisioned already: sim:board\n"
+    molt.ok("update", "sim:board", "--from", world / "tree-2", "--dry-run")
+    assert "found 'all'" in molt("provision", "sim:board", "--key", key, "--use", "all", check=2).stderr
+
+
 def test_provision_keeps_what_is_there(world, tmp_path, board):
     """A file system that MicroPython made, with a boot.py of the user's."""
     molt = board.molt

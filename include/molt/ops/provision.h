@@ -17,7 +17,8 @@ extern "C" {
 struct molt_provision_request {
     const char *port;    /* folder with boot.py and ota/ (ports/micropython) */
     const char *native;  /* folder with molt_ARCH.mpy */
-    const char *key;     /* public key file (PEM), trusted for bundles and channels; needed */
+    const char *key;     /* public key file (PEM); needed */
+    uint8_t uses;        /* enum molt_key_use that the key gets; 0 = both */
     const char *url;     /* of the published tree; NULL leaves what is there */
     const char *channel; /* NULL = "stable" */
     const char *id;      /* device id; NULL = the one that is there, else the chip's */
