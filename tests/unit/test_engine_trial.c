@@ -148,15 +148,32 @@ static void no_rollback_while_installing(void **state)
     finish(&f);
 }
 
+/* Given up, not restarted yet: the records name the other slot, and still nothing may be installed
+   there. */
+static void no_install_after_giving_up(void **state)
+{
+    struct fixture f;
+    (void)state;
+    start_trial(&f, &usual);
+    assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_OK);
+    assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_UNCONFIRMED);
+    assert_int_equal(update_of(&f).phase, MOLT_PHASE_ROLLING_BACK);
+    assert_int_equal(rig_start(&f.rig), MOLT_OK);
+    assert_true(rig_runs(&f.rig, &old_version));
+    finish(&f);
+}
+
 /* PENDING_VERIFY, and the store knows nothing: written by other means. Refused before anything is
    stored; then confirmed by the record alone. */
 static void trial_of_another_tool_is_respected(void **state)
 {
     struct fixture f;
+    struct molt_engine engine;
     (void)state;
     start_trial(&f, &usual);
     memset(&f.rig.record[MOLT_RECORD_UPDATE], 0, sizeof f.rig.record[0]);
-    assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_UNCONFIRMED);
+    assert_int_equal(rig_install(&f.rig, &engine), MOLT_E_UNCONFIRMED);
+    assert_int_equal(engine.bytes_fetched, engine.manifest.data_offset); /* no payload */
     assert_int_equal(update_of(&f).phase, MOLT_PHASE_NONE);
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_OK);
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_E_NO_TRIAL);
@@ -369,6 +386,7 @@ int main(void)
         cmocka_unit_test(confirming_counts_its_own_switches),
         cmocka_unit_test(no_way_back_runs_on),
         cmocka_unit_test(no_rollback_while_installing),
+        cmocka_unit_test(no_install_after_giving_up),
         cmocka_unit_test(trial_of_another_tool_is_respected),
         cmocka_unit_test(installing_again_keeps_the_trial),
         cmocka_unit_test(failed_target_does_not_come_up_again),
