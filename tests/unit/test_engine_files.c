@@ -309,6 +309,48 @@ static void full_bindings_make_room(void **state)
     finish(&f);
 }
 
+/* Slot after slot, round and round: the factory app is never written. */
+static void factory_is_never_a_target(void **state)
+{
+    struct fixture f;
+    (void)state;
+    start_with(&f, &(struct rig_options){.slot_size = 0x10000, .factory = true});
+    const struct molt_app_slot *factory = &f.rig.slots[0];
+    assert_int_equal(factory->number, MOLT_OTADATA_FACTORY);
+    remember(&f);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct molt_bytes bundle = serve(&f, 0x8000, 2 + i, NULL, 0, 2 + i, MOLT_PACK_RAW);
+        install_and_confirm(&f);
+        assert_int_equal(f.rig.port.device.running, i % 2);
+        assert_memory_equal(f.before + factory->offset, f.rig.bytes + factory->offset,
+                            factory->size);
+        molt_bytes_free(&bundle);
+    }
+    finish(&f);
+}
+
+/* The newest signed time is kept, and an older bundle does not set it back. */
+static void signed_time_only_rises(void **state)
+{
+    static const uint64_t issued[] = {1650000000u, 1640000000u, 1660000000u};
+    static const uint64_t newest[] = {1650000000u, 1650000000u, 1660000000u};
+    struct fixture f;
+    struct molt_floor floor;
+    (void)state;
+    start(&f);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct rig_version v;
+        struct molt_pack_input input = {.board = "RIG", .sequence = 2 + i, .issued = issued[i]};
+        rig_version_make(&v, 0x8000, 2 + i, 0, false, &input);
+        rig_serve(&f.rig, v.bundle.data, (uint32_t)v.bundle.size);
+        assert_int_equal(rig_install(&f.rig, NULL), MOLT_DONE);
+        assert_int_equal(molt_floor_load(&f.rig.store, &floor), MOLT_OK);
+        assert_true(floor.newest_time == newest[i]);
+        rig_version_free(&v);
+    }
+    finish(&f);
+}
+
 static void refused_untouched(struct fixture *f, int error)
 {
     remember(f);
@@ -336,6 +378,86 @@ static void unsuitable_flash_is_refused(void **state)
     refused_untouched(&f, MOLT_E_UNSUPPORTED);
     other.program_align = 4;
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_DONE);
+    molt_bytes_free(&bundle);
+    finish(&f);
+}
+
+/* From the first erase of a chunk until it was read back, the store names it. */
+static void store_names_the_chunk_in_progress(void **state)
+{
+    struct fixture f;
+    struct molt_engine engine;
+    struct molt_update update;
+    uint32_t looked = 0;
+    int code;
+    (void)state;
+    start(&f);
+    struct molt_bytes bundle = serve(&f, 0x20000, 2, NULL, 0, 2, MOLT_PACK_RAW);
+    assert_int_equal(molt_engine_start(&engine, &f.rig.port), MOLT_OK);
+    do {
+        uint64_t erased = f.rig.nor.erased_sectors;
+        uint32_t chunk = engine.chunk;
+        bool busy = engine.state == MOLT_STATE_ERASE || engine.state == MOLT_STATE_WRITE;
+        code = molt_engine_step(&engine);
+        if (busy && (erased != f.rig.nor.erased_sectors || engine.state == MOLT_STATE_WRITE)) {
+            assert_int_equal(molt_update_load(&f.rig.store, &update), MOLT_OK);
+            assert_int_equal(update.chunk, chunk);
+            assert_int_equal(update.phase, MOLT_PHASE_INSTALLING);
+            looked++;
+        }
+    } while (code == MOLT_OK);
+    assert_int_equal(code, MOLT_DONE);
+    assert_true(looked > 30);
+    molt_bytes_free(&bundle);
+    finish(&f);
+}
+
+/* ---- A flash that loses a bit ---- */
+
+struct bad_flash {
+    const struct molt_flash *inner;
+    uint32_t at;
+};
+
+static int bad_read(void *context, uint32_t offset, void *buffer, uint32_t n)
+{
+    const struct bad_flash *bad = context;
+    int code = molt_flash_read(bad->inner, offset, buffer, n);
+    if (code == MOLT_OK && offset <= bad->at && bad->at - offset < n) {
+        ((uint8_t *)buffer)[bad->at - offset] ^= 1;
+    }
+    return code;
+}
+
+static int bad_program(void *context, uint32_t offset, const void *data, uint32_t n)
+{
+    return molt_flash_program(((struct bad_flash *)context)->inner, offset, data, n);
+}
+
+static int bad_erase(void *context, uint32_t offset, uint32_t n)
+{
+    return molt_flash_erase(((struct bad_flash *)context)->inner, offset, n);
+}
+
+static void bad_cells_are_found(void **state)
+{
+    static const struct molt_flash_ops bad_ops = {
+        .read = bad_read, .program = bad_program, .erase = bad_erase};
+    struct fixture f;
+    (void)state;
+    start(&f);
+    struct molt_bytes bundle = serve(&f, 0x20000, 2, NULL, 0, 2, MOLT_PACK_RAW);
+    struct bad_flash bad = {&f.rig.flash, f.rig.slots[1].offset + 0x12345};
+    struct molt_flash flash = f.rig.flash;
+    struct molt_engine engine;
+    flash.ops = &bad_ops;
+    flash.context = &bad;
+    f.rig.port.flash = &flash;
+    assert_int_equal(rig_install(&f.rig, &engine), MOLT_E_VERIFY);
+    assert_int_equal(engine.chunk, 1); /* told where it is, not only at the end */
+    f.rig.port.flash = &f.rig.flash;
+    assert_int_equal(rig_start(&f.rig), MOLT_OK);
+    assert_true(rig_runs(&f.rig, &f.old));
     molt_bytes_free(&bundle);
     finish(&f);
 }
@@ -416,17 +538,57 @@ static void source_that_has_nothing_yet(void **state)
     finish(&f);
 }
 
-/* ---- Chunks larger than 64 KB: the manifest of a raw bundle rewritten with one chunk of 128 KB
- * ----
- */
+/* ---- Manifests that no packer makes: changed and signed again ---- */
 
+/* The bundle's size. */
+static uint32_t sign_again(const struct molt_manifest *manifest, const uint8_t *data, uint32_t n,
+                           uint8_t *bundle)
+{
+    uint8_t bytes[4096];
+    int size = molt_manifest_write(manifest, bytes, sizeof bytes);
+    assert_true(size > 0);
+    memcpy(bundle, MOLT_BUNDLE_MAGIC, 8);
+    size = molt_cose_sign(bundle + MOLT_BUNDLE_HEAD, 4096 - MOLT_BUNDLE_HEAD, MOLT_CONTENT_BUNDLE,
+                          bytes, (size_t)size, &rig_signer);
+    assert_true(size > 0);
+    molt_put_le32(bundle + 8, (uint32_t)size);
+    memcpy(bundle + MOLT_BUNDLE_HEAD + size, data, n);
+    return MOLT_BUNDLE_HEAD + (uint32_t)size + n;
+}
+
+/* Each chunk is right, the whole is not what the manifest says: never switched to. */
+static void whole_and_chunks_must_agree(void **state)
+{
+    enum { LENGTH = 0x8000 };
+    struct fixture f;
+    struct molt_bundle_view view;
+    struct molt_update update;
+    static uint8_t whole[LENGTH + 4096];
+    (void)state;
+    start(&f);
+    struct molt_bytes bundle = serve(&f, LENGTH, 2, NULL, 0, 2, MOLT_PACK_RAW);
+    assert_int_equal(molt_bundle_open(&view, bundle.data, bundle.size, NULL), MOLT_OK);
+    view.manifest.payload[0].sha256[31] ^= 1;
+    uint32_t size =
+        sign_again(&view.manifest, bundle.data + view.manifest.data_offset, LENGTH, whole);
+    rig_serve(&f.rig, whole, size);
+    assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_VERIFY);
+    assert_int_equal(molt_update_load(&f.rig.store, &update), MOLT_OK);
+    assert_int_equal(update.phase, MOLT_PHASE_INSTALLING);
+    assert_int_equal(rig_start(&f.rig), MOLT_OK);
+    assert_true(rig_runs(&f.rig, &f.old));
+    molt_bytes_free(&bundle);
+    finish(&f);
+}
+
+/* 128 KB a chunk. */
 static void larger_chunks(void **state)
 {
     enum { LENGTH = 0x28000 };
     struct fixture f;
     struct molt_bundle_view view;
     struct molt_engine engine;
-    static uint8_t manifest[4096], whole[LENGTH + 4096];
+    static uint8_t whole[LENGTH + 4096];
     (void)state;
     start_with(&f, &(struct rig_options){.slot_size = 0x30000});
     struct molt_bytes bundle = serve(&f, LENGTH, 2, NULL, 0, 2, MOLT_PACK_RAW);
@@ -439,15 +601,8 @@ static void larger_chunks(void **state)
         view.manifest.chunk[i].encoded_size = n;
         molt_sha256_of(image + i * 0x20000, n, view.manifest.chunk[i].sha256);
     }
-    int n = molt_manifest_write(&view.manifest, manifest, sizeof manifest);
-    assert_true(n > 0);
-    n = molt_cose_sign(whole + MOLT_BUNDLE_HEAD, 4096 - MOLT_BUNDLE_HEAD, MOLT_CONTENT_BUNDLE,
-                       manifest, (size_t)n, &rig_signer);
-    assert_true(n > 0);
-    memcpy(whole, bundle.data, MOLT_BUNDLE_HEAD);
-    molt_put_le32(whole + 8, (uint32_t)n);
-    memcpy(whole + MOLT_BUNDLE_HEAD + n, image, LENGTH);
-    rig_serve(&f.rig, whole, MOLT_BUNDLE_HEAD + (uint32_t)n + LENGTH - 1);
+    uint32_t size = sign_again(&view.manifest, image, LENGTH, whole);
+    rig_serve(&f.rig, whole, size - 1);
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_BUNDLE_TRUNCATED);
     f.rig.bundle_size++;
     assert_int_equal(rig_install(&f.rig, &engine), MOLT_DONE);
@@ -470,9 +625,14 @@ int main(void)
         cmocka_unit_test(deep_orphans_go),
         cmocka_unit_test(torn_chunk_is_rewritten_under_another_bundle),
         cmocka_unit_test(full_bindings_make_room),
+        cmocka_unit_test(store_names_the_chunk_in_progress),
+        cmocka_unit_test(bad_cells_are_found),
+        cmocka_unit_test(factory_is_never_a_target),
+        cmocka_unit_test(signed_time_only_rises),
         cmocka_unit_test(unsuitable_flash_is_refused),
         cmocka_unit_test(source_that_gives_too_much),
         cmocka_unit_test(source_that_has_nothing_yet),
+        cmocka_unit_test(whole_and_chunks_must_agree),
         cmocka_unit_test(larger_chunks),
     };
     make_noise();
