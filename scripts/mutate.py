@@ -5,8 +5,9 @@ usage: scripts/mutate.py [--list] [NAME...]      NAME: tests/mutations/NAME.json
 
 A file of mutations:
   sources    what the tests are linked with: globs of .c files
-  tests      names of tests/unit/NAME.c, cheapest first; they run until one fails
+  tests      names of tests/unit/NAME.c (or FOLDER/NAME, of tests/FOLDER), cheapest first; they run until one fails
   libraries  for the linker, as pkg-config names
+  cflags, environment   more for the compiler; for the tests (both may be absent)
   mutations  rule (in words), file (one of the sources), find (occurs exactly once), replace
 
 The tree itself is never changed: the mutated file is compiled under build/mutate in place of the
@@ -31,10 +32,14 @@ class Wrong(Exception):
 
 
 def run(command):
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         raise Wrong(f"{shlex.join(command)}\n{done.stderr}")
     return done.stdout
+
+
+def test_source(test):
+    return f"tests/{test}.c" if "/" in test else f"tests/unit/{test}.c"
 
 
 class Subject:
@@ -48,7 +53,8 @@ class Subject:
                                for s in glob.glob(os.path.join(ROOT, pattern))})
         libraries = self.spec.get("libraries", [])
         self.cflags = ["-I" + os.path.join(ROOT, d) for d in ("include", "src", "tests/support")]
-        self.cflags += [f'-DTEST_DATA="{ROOT}/tests"']
+        self.cflags += [f'-DTEST_DATA="{ROOT}/tests"', *self.spec.get("cflags", [])]
+        self.environment = {**os.environ, **self.spec.get("environment", {})}
         self.cflags += shlex.split(run(["pkg-config", "--cflags", *libraries])) if libraries else []
         self.ldflags = shlex.split(run(["pkg-config", "--libs", *libraries])) if libraries else []
 
@@ -64,20 +70,21 @@ class Subject:
         return output
 
     def build(self):
-        names = self.sources + [f"tests/unit/{t}.c" for t in self.spec["tests"]]
+        names = self.sources + [test_source(t) for t in self.spec["tests"]]
         self.objects = {s: os.path.join(self.folder, s.replace("/", "_")[:-2] + ".o") for s in names}
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(lambda s: self.object(s, self.objects[s]), names))
 
-    def first_failing(self, replaced):
+    def first_failing(self, replaced, suffix=""):
         """Name of the first test that fails with these objects replaced, or None."""
         objects = {**self.objects, **replaced}
         for test in self.spec["tests"]:
-            program = os.path.join(self.folder, test)
-            parts = [objects[s] for s in self.sources] + [objects[f"tests/unit/{test}.c"]]
+            program = os.path.join(self.folder, os.path.basename(test) + suffix)
+            parts = [objects[s] for s in self.sources] + [objects[test_source(test)]]
             run(CC + parts + ["-o", program] + self.ldflags)
             try:
-                done = subprocess.run([program], capture_output=True, timeout=TEST_TIMEOUT_S)
+                done = subprocess.run([program], capture_output=True, timeout=TEST_TIMEOUT_S,
+                                      env=self.environment, cwd=ROOT)
             except subprocess.TimeoutExpired:
                 return test + " (does not end)"
             if done.returncode:
@@ -106,15 +113,24 @@ class Subject:
         if failing:
             raise Wrong(f"{failing} fails without any mutation")
         missed = 0
-        for mutation, text in zip(self.spec["mutations"], texts):
-            begin = time.monotonic()
-            source = mutation["file"]
-            target = self.object(source, os.path.join(self.folder, "mutated.o"), text)
-            test = self.first_failing({source: target})
-            missed += test is None
-            print(f"{self.name:10} {mutation['rule'][:68]:68} "
-                  f"{test or 'NOBODY NOTICED':24} {time.monotonic() - begin:5.1f} s", flush=True)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = pool.map(self.try_one, range(len(texts)), texts)
+            for mutation, (test, seconds) in zip(self.spec["mutations"], found):
+                missed += test is None
+                print(f"{self.name:10} {mutation['rule'][:68]:68} "
+                      f"{test or 'NOBODY NOTICED':24} {seconds:5.1f} s", flush=True)
         return missed
+
+    def try_one(self, index, text):
+        """The test that notices this mutation, or None; and how long that took."""
+        begin = time.monotonic()
+        source = self.spec["mutations"][index]["file"]
+        target = self.object(source, os.path.join(self.folder, f"mutated{index}.o"), text)
+        test = self.first_failing({source: target}, f".{index}")
+        for name in os.listdir(self.folder):
+            if name.endswith(f".{index}") or name.startswith(f"mutated{index}."):
+                os.remove(os.path.join(self.folder, name))
+        return test, time.monotonic() - begin
 
 
 def main(arguments):

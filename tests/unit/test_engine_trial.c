@@ -243,6 +243,11 @@ static void fallback_is_healed(void **state)
     damage(&f);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &old_version));
+    for (int i = 0; i < 2; i++) { /* the same the other way round */
+        f.rig.bytes[f.rig.slots[0].offset + 0x5000] ^= 0x10;
+        assert_int_equal(rig_start(&f.rig), MOLT_OK);
+        assert_true(rig_runs(&f.rig, &new_version));
+    }
     finish(&f);
 }
 
