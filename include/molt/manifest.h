@@ -166,6 +166,13 @@ int molt_channel_write(const struct molt_channel *channel, void *out, uint32_t c
 int molt_channel_check(const struct molt_channel *channel, const char *name, uint64_t newest_seen,
                        uint64_t now, const uint8_t *device_id, uint32_t device_id_size);
 
+/*
+ * Must newest_seen become this channel's issued time? verdict: what molt_channel_check said of this
+ * rightly signed channel. One that this device obeys by doing nothing (expired, halted) counts too,
+ * or an older one could be replayed to it.
+ */
+bool molt_channel_is_news(const struct molt_channel *channel, int verdict, uint64_t newest_seen);
+
 #ifdef __cplusplus
 }
 #endif

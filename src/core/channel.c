@@ -135,3 +135,10 @@ int molt_channel_check(const struct molt_channel *channel, const char *name, uin
     }
     return MOLT_OK;
 }
+
+bool molt_channel_is_news(const struct molt_channel *channel, int verdict, uint64_t newest_seen)
+{
+    bool genuine =
+        verdict == MOLT_OK || verdict == MOLT_E_CHANNEL_EXPIRED || verdict == MOLT_E_NOT_IN_ROLLOUT;
+    return genuine && channel->issued > newest_seen;
+}

@@ -121,12 +121,23 @@ static int read_previous(struct molt_publish_report *report, const char *path, c
                            report->previous.name, name);
 }
 
-/* Strictly newer than what is there, or devices would not tell them apart. */
-static int choose_issued(struct molt_publish_report *report, uint64_t now, const char *path,
-                         struct molt_message *message)
+/* Strictly newer than what is there, or devices would not tell them apart; and not before the
+ * bundle (made on another machine): a device that has read it would refuse the channel when it asks
+ * again. */
+static int choose_issued(struct molt_publish_report *report, uint64_t bundle_issued, uint64_t now,
+                         const char *path, struct molt_message *message)
 {
     uint64_t before = report->had_previous ? report->previous.issued : 0;
+    if (bundle_issued > now && bundle_issued - now > CLOCK_SKEW) {
+        return molt_fail(message, MOLT_E_ARGUMENT,
+                         "%s: its bundle was issued %llu seconds after now: set this machine's "
+                         "clock, or make the bundle again",
+                         path, (unsigned long long)(bundle_issued - now));
+    }
     report->channel.issued = now > before ? now : before + 1;
+    if (report->channel.issued < bundle_issued) {
+        report->channel.issued = bundle_issued;
+    }
     if (before > now && before - now > CLOCK_SKEW) {
         return molt_fail(message, MOLT_E_CHANNEL_OLD,
                          "%s: was issued %llu seconds after now: set this machine's clock", path,
@@ -160,7 +171,8 @@ static int publish(struct molt_publish_report *report, const struct molt_publish
     molt_tree_channel_path(request->channel, report->channel_path);
     int error = join(path, request->folder, report->channel_path, message);
     if (error || (error = read_previous(report, path, request->channel, message)) != 0 ||
-        (error = choose_issued(report, request->now, path, message)) != 0) {
+        (error = choose_issued(report, bundle->view.manifest.issued, request->now, path,
+                               message)) != 0) {
         return error;
     }
     int n = molt_channel_seal(sealed, &report->channel, &key->signer);

@@ -70,6 +70,13 @@ static int judge(struct molt_update_session *s, const char *place, struct molt_m
     }
     code = molt_channel_check(c, s->request.channel, floor.newest_time, s->request.now,
                               s->device.id, s->device.id_size);
+    if (molt_channel_is_news(c, code, floor.newest_time)) {
+        struct molt_floor raised = {floor.sequence, c->issued};
+        int saved = molt_floor_save(&s->store, &raised);
+        if (saved < 0) {
+            return update_fail(s, saved, message);
+        }
+    }
     if (code == MOLT_E_CHANNEL_NAME) {
         return molt_fail(message, code, "%s: is channel '%s', expected '%s'", place, c->name,
                          s->request.channel);
@@ -84,13 +91,6 @@ static int judge(struct molt_update_session *s, const char *place, struct molt_m
     }
     if (code < 0) {
         return molt_fail(message, code, "%s: %s", place, molt_strerror(code));
-    }
-    if (c->issued > floor.newest_time) {
-        floor.newest_time = c->issued;
-        code = molt_floor_save(&s->store, &floor);
-        if (code < 0) {
-            return update_fail(s, code, message);
-        }
     }
     return MOLT_OK;
 }

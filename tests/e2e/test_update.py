@@ -204,6 +204,33 @@ def test_older_channel_is_refused(molt, board, world, server, tmp_path):
     assert boots(molt, board) == "ota_0"
 
 
+def test_a_halt_cannot_be_undone_by_a_replay(molt, board, world, tmp_path):
+    """Who was told to wait has seen that channel: the file from before the halt is refused."""
+    tree = tmp_path / "halted"
+    shutil.copytree(world / "tree", tree)
+    old = (tree / "channels/stable").read_bytes()
+    Molt(molt.path, world).ok("publish", tree, "--bundle", "v2.molt", "--channel", "stable", "--key", "channels.pem", "--rollout", "0")
+    molt.ok("update", board, "--from", tree, "--dry-run")  # stores nothing, as promised
+    assert "nothing to do" in molt.ok("update", board, "--from", tree)
+    (tree / "channels/stable").write_bytes(old)
+    assert "channel is older than one seen before" in molt.fails("update", board, "--from", tree)
+    assert boots(molt, board) == "ota_0"
+
+
+def test_a_bundle_from_a_fast_clock(molt, board, world, firmware, tmp_path):
+    """The channel is not older than its bundle: after a cut the device asks for it again."""
+    maker = Molt(molt.path, world)
+    for name, ahead in (("fast.molt", 200), ("faster.molt", 4000)):
+        maker.ok("bundle", "create", "-o", tmp_path / name, "-k", "bundles.pem", "-s", "3", "-a", firmware, "--app-version", "3.0",
+                 env={"SOURCE_DATE_EPOCH": str(int(time.time()) + ahead)})
+    words = [tmp_path / "tree", "--channel", "stable", "--key", "channels.pem", "--bundle"]
+    assert "set this machine's clock" in maker.fails("publish", *words, tmp_path / "faster.molt")
+    assert not (tmp_path / "tree").exists()
+    maker.ok("publish", *words, tmp_path / "fast.molt")
+    molt("update", board, "--from", tmp_path / "tree", "--cut", "60", check=3)
+    assert "installed" in molt.ok("update", board, "--from", tmp_path / "tree")
+
+
 def test_another_bundle_under_that_name(molt, board, world, server, tmp_path):
     """The tree's bundle was replaced: rightly signed, but not what the channel names."""
     maker = Molt(molt.path, world)

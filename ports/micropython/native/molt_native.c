@@ -468,13 +468,15 @@ static int take_channel(struct native *n, const mp_buffer_info_t *file, const ch
     if (code >= 0) {
         code = molt_channel_parse(channel, cose.payload, (uint32_t)cose.payload_size, NULL);
     }
+    bool signed_right = code >= 0;
     if (code >= 0) {
         code = molt_channel_check(channel, name, floor.newest_time, n->port.now, device_id->buf,
                                   (uint32_t)device_id->len);
     }
-    if (code >= 0 && channel->issued > floor.newest_time) {
+    if (signed_right && molt_channel_is_news(channel, code, floor.newest_time)) {
         floor.newest_time = channel->issued;
-        code = molt_floor_save(&n->store, &floor);
+        int saved = molt_floor_save(&n->store, &floor);
+        return saved < 0 ? saved : code;
     }
     return code;
 }
