@@ -11,6 +11,7 @@ The first part of a path names the fault, so that a base URL carries it:  http:/
   drip                   a byte every 50 ms
   slow=N                 N bytes a second
   reset                  the connection ends without an answer
+  cuthead=N              N bytes of an answer's head, then the connection ends
   changed                the file is another one: other bytes, other entity tag; quiet: without tags and dates, other length
   badrange=KIND          shifted, missing, garbage, beyond (more than asked for), part200 (the range, as status 200), total (another length)
   chunked                Transfer-Encoding: chunked, no Content-Length; chunkedplain: so, and without ranges
@@ -105,6 +106,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.connection.close()
+
+    def fault_cuthead(self, fault, data, path):
+        self.wfile.write(b"HTTP/1.1 206 Partial Content\r\nContent-Type: application/oct"[:int(fault.value)])
+        self.close_connection = True
 
     # ---- the file ----
 

@@ -203,7 +203,7 @@ def test_faults_of_the_server_are_told(board, server, fault, text):
     assert unharmed(board)["phase"] in ("none", "installing")
 
 
-@pytest.mark.parametrize("fault", ["norange", "redirect=2", "short=30000,times=3,only=bundles", "chunkedplain"])
+@pytest.mark.parametrize("fault", ["norange", "redirect=2", "cuthead=0,times=2,only=bundles", "cuthead=40,times=2,only=bundles", "short=30000,times=3,only=bundles", "chunkedplain"])
 def test_faults_that_it_gets_over(board, world, server, fault):
     if fault == "chunkedplain":
         done = board(update(server, 2, fault, tries=2), check=1)  # not understood, and told
@@ -227,6 +227,38 @@ def test_https(board, world, tmp_path, kind):
             assert unharmed(board)["phase"] == "none"
 
 
+def test_no_redirect_from_https_to_http(board, world, server, tmp_path):
+    context = faultserver.make_certificate(tmp_path / "keys", "good")
+    authority = (tmp_path / "keys/ca.pem").read_bytes()
+    with faultserver.Server(world, context) as secure:
+        plain = server.base.replace("/", "|").rstrip("|") + "|ok"
+        before = len(server.log)
+        done = board(update(secure, 2, "elsewhere=" + plain, ca=authority), check=1)
+        assert "redirects from https to http://" in done.stderr
+        assert len(server.log) == before
+        assert unharmed(board)["phase"] == "none"
+
+
+def test_a_record_of_an_unknown_version_stops_no_application(board, world, server):
+    board(update(server, 2))
+    good(board, world)
+    board("import esp32; esp32.NVS('molt').set_blob('r1', b'\\x02' * 56)")
+    done = board("import ota; print('STARTED', ota.pair())")
+    assert "record 1 of the store: unknown version or malformed" in done.stdout
+    assert repr(digests(world, 2)) in done.stdout
+    board("import esp32; esp32.NVS('molt').set_blob('r5', b'\\x02' * 70)")
+    assert "which release belongs to this firmware is unknown" in board("print('STARTED')").stdout
+
+
+def test_rollback_without_an_engine_gives_up_only_a_trial(board, world, server):
+    """The confirmed version stays: it is not put on the list of failed ones."""
+    board(update(server, 2))
+    before = (board.molt.cwd / "board/store.bin").read_bytes()
+    done = board("import os, ota\nos.remove('/lib/molt_x64.mpy')\ntry:\n    ota.rollback()\nexcept ota.Error as error:\n    print(error)")
+    assert "(-64)" in done.stdout and done.json["boots"] == 1
+    assert (board.molt.cwd / "board/store.bin").read_bytes() == before
+
+
 def test_what_is_refused(board, world, server, tmp_path):
     other = Molt(molt_path("MOLT_FAST"), tmp_path)
     other.ok("key", "new", "other.pem")
@@ -239,6 +271,28 @@ def test_what_is_refused(board, world, server, tmp_path):
     assert "http://HOST" in board("import ota; ota.update('ftp://x')", check=1).stderr
     assert board("import ota; print(ota.confirm())").stdout == "False\n"
     assert "-64" in board("import ota; ota.rollback()", check=1).stderr
+    assert unharmed(board)["phase"] == "none"
+
+
+def test_a_halt_cannot_be_undone_by_a_replay(board, world, server):
+    """Who was told to wait has seen that channel: the file from before the halt is refused."""
+    tree = world / "tree-21"
+    shutil.copytree(world / "tree-2", tree)
+    old = (tree / "channels/stable").read_bytes()
+    Molt(molt_path("MOLT_FAST"), world).ok("publish", tree, "--bundle", "v2.molt", "--channel", "stable", "--key", "key.pem",
+                                           "--rollout", "0")
+    assert "-90" in board(update(server, 21), check=1).stderr
+    (tree / "channels/stable").write_bytes(old)
+    assert "-87" in board(update(server, 21), check=1).stderr
+    assert unharmed(board)["phase"] == "none"
+
+
+def test_another_bundle_than_the_channel_names(board, world, server):
+    """Rightly signed, but put under the digest of another."""
+    shutil.copytree(world / "tree-2", world / "tree-22")
+    bundle, = (world / "tree-22/bundles").iterdir()
+    shutil.copy(world / "v3.molt", bundle)
+    assert "-91" in board(update(server, 22), check=1).stderr
     assert unharmed(board)["phase"] == "none"
 
 

@@ -202,6 +202,38 @@ except ValueError as e:
     assert lines[2:] == ["-72", "-79", "-73", "slots: at most 17"]
 
 
+NONE, INSTALLING, SWITCHING, TRIAL, CONFIRMING, ROLLING_BACK, CONFIRMED, FAILED = range(8)
+
+
+def expected(phase, in_target, switches):
+    """(action, phase afterwards) by docs/spec/store.md, "What each phase means at a boot"."""
+    if phase in (NONE, INSTALLING, CONFIRMED, FAILED):
+        return "run", phase
+    if in_target:
+        return {SWITCHING: ("run", TRIAL), TRIAL: ("restart", ROLLING_BACK), CONFIRMING: ("run", CONFIRMED),
+                ROLLING_BACK: ("restart", ROLLING_BACK)}[phase]
+    if phase in (SWITCHING, CONFIRMING) and switches < 3:
+        return "restart", phase
+    return "run", FAILED
+
+
+def test_the_boot_hook_decides_like_the_engine_and_the_specification(micropython):
+    """Every phase, slot, count of switches and boots, and otadata that a bootloader may leave."""
+    lines = micropython("import sys\nsys.path.append(%r)\nimport hook\nhook.compare(molt)\n" % str(TOP / "ports/micropython"))
+    lines = [line for line in lines if not line.startswith("ota: ")]
+    assert len(lines) == 8 * 2 * 3 * 2 * 9 * 2
+    seen = set()
+    for line in lines:
+        phase, running, switches, _, records, _, action, after, code = line.split("|")
+        got = action, int(after)
+        if int(code) < 0:  # no way back: it runs, and the phase is what it was, or rolling back
+            assert running == "1" and int(phase) in (TRIAL, CONFIRMING, ROLLING_BACK) and action == "run", line
+            seen.add(int(code))
+            continue
+        assert got == expected(int(phase), running == "1", int(switches)), line
+    assert seen == {-63, -64}
+
+
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_header_says_architecture_and_version(modules, arch):
     head = (modules / ("molt_%s.mpy" % arch)).read_bytes()[:4]

@@ -14,13 +14,14 @@ def _split(url):
     scheme, _, rest = url.partition("://")
     host, _, path = rest.partition("/")
     name, _, port = host.partition(":")
-    if scheme not in ("http", "https") or not name:
+    if scheme not in ("http", "https") or not name or (port and not port.isdigit()):
         raise Failed(E_URL, "%s: expected http://HOST/PATH or https://..." % url)
     return scheme == "https", name, int(port or (443 if scheme == "https" else 80)), "/" + path
 
 
 def _connect(url, ca, timeout_s):
     secure, name, port, path = _split(url)
+    stream = None
     try:
         stream = socket.socket()
         try:
@@ -29,6 +30,8 @@ def _connect(url, ca, timeout_s):
             pass  # not every port's sockets have it
         stream.connect(socket.getaddrinfo(name, port)[0][-1])
     except OSError as error:
+        if stream:
+            stream.close()  # devices have few
         raise Failed(E_CONNECT, "%s:%d: cannot connect: %s" % (name, port, error))
     if secure:
         import tls
@@ -42,7 +45,7 @@ def _connect(url, ca, timeout_s):
         except (OSError, ValueError) as error:
             stream.close()
             raise Failed(E_TLS, "%s: %s (is the clock set? is ca the right certificate?)" % (name, error))
-    return stream, name if port in (80, 443) else "%s:%d" % (name, port), path
+    return stream, name if port == (443 if secure else 80) else "%s:%d" % (name, port), path
 
 
 def request(url, first=None, n=0, ca=None, timeout_s=30):
@@ -65,21 +68,39 @@ def request(url, first=None, n=0, ca=None, timeout_s=30):
             return stream, status, headers
         stream.close()
         target = headers.get("location", "")
-        url = target if "://" in target else url.split("/", 3)[0] + "//" + host + target
+        if url.startswith("https:") and target.startswith("http:"):
+            raise Failed(E_URL, "%s: redirects from https to %s: refused" % (host, target))
+        if "://" not in target:
+            target = url.split("/", 3)[0] + "//" + host + (target if target[:1] == "/" else "/" + target)
+        url = target
     raise Failed(E_STATUS, "%s: more than %d redirects" % (host, REDIRECTS))
 
 
+def _line(stream):
+    line = stream.readline(1024)
+    if line[-1:] != b"\n":
+        if len(line) == 1024:
+            raise Failed(E_STATUS, "the server's answer has a line of over 1 KB")
+        raise Failed(E_STALLED, "the connection ended within the server's answer")
+    return line.strip()
+
+
 def _head(stream):
-    words = stream.readline().split(None, 2)
+    words = _line(stream).split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
         raise Failed(E_STATUS, "the server's answer is not HTTP")
     headers = {}
     for _ in range(64):
-        line = stream.readline()
-        if line in (b"\r\n", b"\n", b""):
+        line = _line(stream)
+        if not line:
             return int(words[1]), headers
-        name, _, value = line.decode().partition(":")
-        headers[name.strip().lower()] = value.strip()
+        name, _, value = line.partition(b":")
+        name = name.strip().lower()
+        if name in (b"content-range", b"location"):
+            try:
+                headers[name.decode()] = value.strip().decode()
+            except UnicodeError:
+                raise Failed(E_STATUS, "the server's answer has a header that is no text")
     raise Failed(E_STATUS, "the server's answer has too many headers")
 
 

@@ -1,6 +1,7 @@
 # The boot hook: docs/spec/store.md, "What each phase means at a boot". Plain Python; the engine is asked only for what
 # needs more than one record rewritten, and the hook can do without it.
 import os
+import struct
 import sys
 import time
 
@@ -10,7 +11,7 @@ from ota import _slots, _store
 
 _watchdog = None
 _ENOUGH = 2_000_000_000  # ms: a watchdog cannot be stopped, only put out of the way
-E_CANCELLED, E_UNCONFIRMED, E_NO_TRIAL = -14, -62, -65
+E_CANCELLED, E_UNCONFIRMED, E_NO_WAY_BACK, E_NO_TRIAL = -14, -62, -64, -65
 
 
 def _engine():
@@ -24,28 +25,60 @@ def _engine():
         return None
 
 
-def _erase_record_of(offset):
-    # No record names the running slot any more: the plain way back, without an engine.
+def _records():
+    # What otadata says: (partition of otadata, offsets of the OTA slots, [(sector, slot's offset, seq)] that count).
+    from binascii import crc32
     from esp32 import Partition
 
     slots = sorted(p.info()[1:3] for p in Partition.find(Partition.TYPE_APP) if 0x10 <= p.info()[1] <= 0x1F)
-    number = [at for _, at in slots].index(offset)
-    otadata = Partition.find(Partition.TYPE_DATA, subtype=0)[0]
-    record = bytearray(32)
+    found = Partition.find(Partition.TYPE_DATA, subtype=0)
+    if not found or not slots:
+        return None, [], []
+    record, usable = bytearray(32), []
     for sector in range(2):
-        otadata.readblocks(sector, record)
-        seq = int.from_bytes(record[:4], "little")
-        if seq not in (0, 0xFFFFFFFF) and (seq - 1) % len(slots) == number:
+        found[0].readblocks(sector, record)
+        seq, state, crc = struct.unpack("<I20xII", record)
+        if seq != 0xFFFFFFFF and state not in (3, 4) and crc == crc32(record[:4], 0xFFFFFFFF):
+            usable.append((sector, slots[(seq - 1 & 0xFFFFFFFF) % len(slots)][1], seq))
+    return found[0], slots, usable
+
+
+def _records_name(running):
+    # False: the bootloader fell back from what the records name, and would try that again at each boot.
+    otadata, slots, usable = _records()
+    if not otadata:
+        return True
+    if usable:
+        return max(usable, key=lambda row: (row[2], -row[0]))[1] == running
+    from esp32 import Partition
+
+    factory = Partition.find(Partition.TYPE_APP, subtype=0)
+    return (factory[0].info()[2] if factory else slots[0][1]) == running
+
+
+def _erase_records_of(offset):
+    # No record names that slot any more: the plain way back, without an engine. False: nothing else would be named.
+    otadata, slots, usable = _records()
+    if not any(at != offset for _, at, _ in usable) and slots and slots[0][1] == offset:
+        from esp32 import Partition
+
+        if not Partition.find(Partition.TYPE_APP, subtype=0):
+            return False
+    for sector, at, _ in usable:
+        if at == offset:
             otadata.ioctl(6, sector)
+    return True
 
 
 def _by_hand(update, in_target):
+    # Without an engine nothing can be switched or confirmed, only given up.
     if in_target and update.phase in (_store.TRIAL, _store.ROLLING_BACK):
         update.phase = _store.ROLLING_BACK
         update.save()
-        _erase_record_of(update.target)
-        machine.reset()
-    if not in_target and update.phase != _store.CONFIRMING:
+        if _erase_records_of(update.target):
+            machine.reset()
+    elif not in_target and update.phase in (_store.SWITCHING, _store.TRIAL, _store.ROLLING_BACK):
+        _erase_records_of(update.target)  # first: while a record names the target, it may come up again
         _store.add_failed(update.digest)
         update.outcome = E_CANCELLED if update.phase == _store.ROLLING_BACK else E_UNCONFIRMED
         update.phase = _store.BROKEN
@@ -55,9 +88,10 @@ def _by_hand(update, in_target):
 def _settle():
     # Brings an update that is under way forward; True when the running image is on trial.
     update = _store.Update()
-    if update.phase in (_store.NONE, _store.INSTALLING, _store.CONFIRMED, _store.BROKEN):
+    running = _slots.running()[2]
+    if update.phase in (_store.NONE, _store.INSTALLING, _store.CONFIRMED, _store.BROKEN) and _records_name(running):
         return False
-    in_target = _slots.running()[2] == update.target
+    in_target = update.phase != _store.NONE and running == update.target
     if in_target and update.phase == _store.SWITCHING:
         update.phase, update.boots = _store.TRIAL, 1
         update.save()
@@ -74,6 +108,15 @@ def _settle():
     return False
 
 
+def _settled():
+    # A store that cannot be read, or a full one, is no reason not to start what is there.
+    try:
+        return _settle()
+    except Exception as error:
+        print("ota: the update cannot be brought to its end:", error)
+        return False
+
+
 def _count_crash():
     n = _store.crashes() + 1
     _store.set_crashes(n)
@@ -86,7 +129,7 @@ def _arm(timeout_ms):
 
 
 def boot(trial_ms):
-    trial = _settle()
+    trial = _settled()
     if machine.reset_cause() == machine.WDT_RESET and not trial:
         _count_crash()
     elif machine.reset_cause() == machine.PWRON_RESET:
@@ -98,7 +141,11 @@ def boot(trial_ms):
     if trial:
         _arm(trial_ms)
     _before()
-    release = _slots.current_release()
+    try:
+        release = _slots.current_release()
+    except Exception as error:
+        print("ota: which release belongs to this firmware is unknown:", error)
+        release = None
     if release is None:
         return None
     directory = _slots.release_directory(release)
@@ -176,5 +223,8 @@ def rollback():
         _check(found[0].rollback(found[1]))
     else:
         update = _store.Update()
-        _by_hand(update, _slots.running()[2] == update.target)
+        in_target = _slots.running()[2] == update.target
+        _check(0 if in_target and update.phase in (_store.TRIAL, _store.ROLLING_BACK) else E_NO_WAY_BACK)
+        _by_hand(update, in_target)
+        _check(E_NO_WAY_BACK)  # here still
     machine.reset()
