@@ -37,6 +37,7 @@ section_power() {
 }
 section_native() { scripts/native.sh; }
 section_micropython() { scripts/micropython.sh; }
+section_qemu() { scripts/qemu.sh; }
 section_check() { scripts/check.sh; }
 section_e2e() {
 	# The command under test is the sanitized one; a test marked `fast` takes the optimized one (tests/e2e/conftest.py).
@@ -75,7 +76,7 @@ run() {
 }
 
 if [ $# -eq 0 ]; then
-	set -- venv check gcc clang sanitize ctest power native micropython e2e mutate
+	set -- venv check gcc clang sanitize ctest power native micropython qemu e2e mutate
 fi
 for section in "$@"; do
 	case $section in
@@ -87,6 +88,7 @@ for section in "$@"; do
 	power) run 'power cuts at every operation' power ;;
 	native) run 'native modules' native ;;
 	micropython) run 'genuine MicroPython' micropython ;;
+	qemu) run 'genuine MicroPython for QEMU boards' qemu ;;
 	check) run 'static checks, each seen to fail' check ;;
 	e2e) run 'the command against genuine peers (sanitized)' e2e ;;
 	mutate) run 'mutations of the boot rules are noticed' mutate ;;
