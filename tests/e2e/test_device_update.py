@@ -371,3 +371,18 @@ def test_provision_errors(world, tmp_path, board):
         flash.seek(0x410000)
         flash.write(bytes(8192))
     assert "littlefs" in molt.fails("provision", "sim:board", "--key", key)
+
+
+def test_memory(board, world, server, tmp_path):
+    """Objects of 64 bits take twice a device's room: 256 KB here are its 128. The simulator's own modules are included."""
+    def limited(kib):
+        small = tmp_path / ("micropython-%d" % kib)
+        small.write_text("#!/bin/sh\nexec %s -X heapsize=%dk \"$@\"\n" % (TOP / "build/micropython/micropython", kib))
+        small.chmod(0o755)
+        return "--micropython", small
+
+    done = board("import gc\ngc.collect()\nprint('USED', gc.mem_alloc())", *limited(256))
+    assert "MemoryError" not in done.stdout + done.stderr
+    assert int(done.stdout.split("USED")[1]) < 64 * 1024
+    board(update(server, 2, quiet=True), *limited(512))
+    good(board, world)

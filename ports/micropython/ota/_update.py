@@ -1,4 +1,5 @@
 # ota.update: the channel, the bundle, the engine step by step.
+import gc
 import time
 
 import machine
@@ -78,6 +79,7 @@ def update(url, channel, restart=True, retry_failed=False, ca=None, quiet=False,
     source = _http.Source(url, tries=tries, **options)
     host = _Host(source)
     host.expect, host.retry_failed = expect, retry_failed
+    gc.collect()  # the state is one block of 14 KB
     state = engine.open(host)
     try:
         code = _steps(engine, state, host, quiet)
