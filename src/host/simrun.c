@@ -86,7 +86,9 @@ static int died(int status, const struct molt_simrun_options *options, struct mo
                          WTERMSIG(status));
     }
     if (WEXITSTATUS(status) == 127) {
-        return molt_fail(message, MOLT_E_NOT_FOUND, "%s: cannot be started: MicroPython is missing",
+        return molt_fail(message, MOLT_E_NOT_FOUND,
+                         "%s: no MicroPython there: scripts/micropython.sh fetches one, or name "
+                         "another with --micropython",
                          options->micropython);
     }
     return molt_fail(message, MOLT_E_IO, "%s ended with code %d before its program did",
