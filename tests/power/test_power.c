@@ -418,9 +418,8 @@ static void make_versions(const struct scenario *s)
 
 static uint64_t total_cuts;
 
-static void sweep(void **state)
+static void sweep_one(const struct scenario *s, uint64_t every)
 {
-    const struct scenario *s = *state;
     struct run run = {.s = s};
     make_versions(s);
     rig_init(&run.base, &s->options, old_version.image, old_version.length);
@@ -440,12 +439,13 @@ static void sweep(void **state)
         fail();
     }
     assert_true(operations > 0);
-    for (uint64_t n = 1; n <= operations; n += setting("MOLT_POWER_EVERY", 1)) {
+    for (uint64_t n = 1; n <= operations; n += every) {
         for (int way = MOLT_CUT_BEFORE; way <= MOLT_CUT_TORN_OTHER; way++) {
             one_cut(&run, n, way, erases);
         }
     }
-    print_message("%s: %llu operations, %llu cuts\n", s->name, (unsigned long long)operations,
+    print_message("%s, slot of %u KB, image of %u bytes: %llu operations, %llu cuts\n", s->name,
+                  s->options.slot_size / 1024, s->length, (unsigned long long)operations,
                   (unsigned long long)run.cuts);
     total_cuts += run.cuts;
     rig_free(&run.base);
@@ -454,6 +454,18 @@ static void sweep(void **state)
     rig_version_free(&old_version);
     rig_version_free(&new_version);
     rig_version_free(&next_version);
+}
+
+/* Each scenario in its own slot size, and in slots that the image fills to the last sector: there
+   every third operation, every one in the long run. */
+static void sweep(void **state)
+{
+    const struct scenario *s = *state;
+    struct scenario filled = *s;
+    uint64_t every = setting("MOLT_POWER_EVERY", 1);
+    sweep_one(s, every);
+    filled.options.slot_size = filled.length = s->options.slot_size == MIDDLE ? SMALL : MIDDLE;
+    sweep_one(&filled, getenv("MOLT_SOAK") ? every : 3 * every);
 }
 
 int main(int argc, char **argv)
