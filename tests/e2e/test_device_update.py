@@ -374,7 +374,7 @@ def test_provision_errors(world, tmp_path, board):
 
 
 def test_memory(board, world, server, tmp_path):
-    """Objects of 64 bits take twice a device's room: 256 KB here are its 128. The simulator's own modules are included."""
+    """Bounds of this 64-bit simulation, its own modules included; not a measurement of a device, whose words are half as wide."""
     def limited(kib):
         small = tmp_path / ("micropython-%d" % kib)
         small.write_text("#!/bin/sh\nexec %s -X heapsize=%dk \"$@\"\n" % (TOP / "build/micropython/micropython", kib))
