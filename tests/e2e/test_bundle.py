@@ -22,7 +22,7 @@ VECTORS = TOP / "tests/vectors/bundle"
 MAGIC = b"MOLT\r\n\x1a\x01"
 BUNDLE = "application/vnd.molt.bundle+cbor"
 CHANNEL = "application/vnd.molt.channel+cbor"
-EPOCH = {"SOURCE_DATE_EPOCH": "1800000000"}
+EPOCH = {"SOURCE_DATE_EPOCH": "1760000000"}
 
 
 def private_key(path):
@@ -156,8 +156,8 @@ def test_pycose_verifies_a_bundle(molt, key, release, firmware, tmp_path):
     envelope, chunks = split((tmp_path / "x.molt").read_bytes())
     manifest = verified(envelope, key, BUNDLE)
     assert {k: v for k, v in manifest.items() if k not in (8, 9)} == {
-        1: 1, 2: 300, 3: "ESP32_GENERIC", 4: 0, 5: 1675264, 6: 0x050004, 7: 0x603, 10: 1800000000,
-        11: 1800000000 + 30 * 86400, 12: True}
+        1: 1, 2: 300, 3: "ESP32_GENERIC", 4: 0, 5: 1675264, 6: 0x050004, 7: 0x603, 10: 1760000000,
+        11: 1760000000 + 30 * 86400, 12: True}
     info = manifest[8]
     assert info.startswith(b"firmware::info:{") and info.endswith(b"}\0")
     assert json.loads(info[15:-1])["version"] == "9.8.7"
@@ -436,14 +436,14 @@ def test_publish(molt, key, small, tmp_path):
     assert tree_of(tree) == ["bundles/%s.molt" % digest.hex(), "channels/stable"]
     assert (tree / tree_of(tree)[0]).read_bytes() == small.read_bytes()
     channel = verified((tree / "channels/stable").read_bytes(), key, CHANNEL)
-    assert channel == {1: 1, 2: "stable", 3: digest, 4: 1800000000, 5: 1800000000 + 7 * 86400,
+    assert channel == {1: 1, 2: "stable", 3: digest, 4: 1760000000, 5: 1760000000 + 7 * 86400,
                        6: {1: digest[:16], 2: 100, 3: 1811808000}}
     # Again in the same second: still newer, the salt stays, the bundle is not written again.
     before = (tree / ("bundles/%s.molt" % digest.hex())).stat()
     out = molt.ok("publish", "tree", "--bundle", small, "--channel", "stable", "--key", key, env=EPOCH)
     assert digest.hex() in out and "was there" in out
     assert verified((tree / "channels/stable").read_bytes(), key, CHANNEL) == {
-        1: 1, 2: "stable", 3: digest, 4: 1800000001}
+        1: 1, 2: "stable", 3: digest, 4: 1760000001}
     after = (tree / ("bundles/%s.molt" % digest.hex())).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
     # A machine whose clock is far behind must not publish what devices would take for old.
@@ -454,7 +454,7 @@ def test_publish(molt, key, small, tmp_path):
 def test_publish_reads_a_channel_of_pycose(molt, key, small, tmp_path):
     (tmp_path / "tree/channels").mkdir(parents=True)
     path = tmp_path / "tree/channels/stable"
-    payload = cbor2.dumps({1: 1, 2: "stable", 3: b"\xab" * 32, 4: 1799999999}, canonical=True)
+    payload = cbor2.dumps({1: 1, 2: "stable", 3: b"\xab" * 32, 4: 1759999999}, canonical=True)
     path.write_bytes(sign(key, CHANNEL, payload))
     publish = ["publish", "tree", "--bundle", small, "--channel", "stable", "--key", key]
     assert "ab" * 32 in molt.ok(*publish, env=EPOCH)

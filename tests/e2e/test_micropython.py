@@ -196,7 +196,7 @@ def test_errors(run, molt, tmp_path):
                                                     check=2).stderr
     assert "--boots 0" in molt("sim", "run", "sim:board", "--boots", 0, check=2).stderr
     message = molt.fails("sim", "run", "sim:board", "--micropython", "no-such-program")
-    assert "no-such-program: cannot be started" in message
+    assert "no-such-program: no MicroPython there: scripts/micropython.sh" in message
     assert "ended with code 0 before" in molt.fails("sim", "run", "sim:board", "--micropython", "true")
     assert "modules are missing" in molt.fails("sim", "run", "sim:board", env={"MOLT_PORT": str(tmp_path)})
     (tmp_path / "script.py").write_text("")
