@@ -1,8 +1,7 @@
 # The front door. `make demo` and `make test` are all that a newcomer needs: each installs what it needs, builds, runs.
 BUILD := build
-JOBS := $(shell nproc)
 
-.PHONY: all packages deps test demo check native soak bench clean format sanitize unit e2e fuzz-build man
+.PHONY: all packages deps test demo check native soak bench man format clean
 
 all: $(BUILD)/build.ninja
 	@cmake --build $(BUILD) --target molt

@@ -56,6 +56,26 @@ static void refused(struct fixture *f, int error)
     finish(f);
 }
 
+/* The fixture's image, changed since, in a bundle of its own. */
+static void pack_again(struct fixture *f)
+{
+    struct molt_diag diag;
+    struct molt_pack_input input = plain;
+    input.app = f->v.image;
+    input.app_size = f->v.length;
+    molt_bytes_free(&f->v.bundle);
+    assert_int_equal(molt_bundle_build(&f->v.bundle, &input, &rig_signer, NULL, &diag), MOLT_OK);
+    rig_serve(&f->rig, f->v.bundle.data, (uint32_t)f->v.bundle.size);
+}
+
+/* The device trusts this key alone. */
+static void trust(struct fixture *f, const struct molt_signer *signer, enum molt_key_use use)
+{
+    struct molt_trusted_key key = {.uses = (uint8_t)use};
+    memcpy(key.public_key, signer->public_key, sizeof key.public_key);
+    assert_int_equal(molt_keys_save(&f->rig.store, &key, 1), MOLT_OK);
+}
+
 static void installs_and_confirms(void **state)
 {
     struct fixture f;
@@ -129,9 +149,7 @@ static void refuses_foreign_key(void **state)
     struct fixture f;
     (void)state;
     start(&f, &plain, false);
-    struct molt_trusted_key key = {.uses = MOLT_KEY_BUNDLES};
-    memcpy(key.public_key, rig_foreign_signer.public_key, sizeof key.public_key);
-    assert_int_equal(molt_keys_save(&f.rig.store, &key, 1), MOLT_OK);
+    trust(&f, &rig_foreign_signer, MOLT_KEY_BUNDLES);
     refused(&f, MOLT_E_KEY_UNKNOWN);
 }
 
@@ -140,9 +158,7 @@ static void refuses_key_of_other_use(void **state)
     struct fixture f;
     (void)state;
     start(&f, &plain, false);
-    struct molt_trusted_key key = {.uses = MOLT_KEY_CHANNELS};
-    memcpy(key.public_key, rig_signer.public_key, sizeof key.public_key);
-    assert_int_equal(molt_keys_save(&f.rig.store, &key, 1), MOLT_OK);
+    trust(&f, &rig_signer, MOLT_KEY_CHANNELS);
     refused(&f, MOLT_E_KEY_UNKNOWN);
 }
 
@@ -342,31 +358,19 @@ static void refuses_full_file_system(void **state)
 static void refuses_merged_firmware(void **state)
 {
     struct fixture f;
-    struct molt_diag diag;
-    struct molt_pack_input input = plain;
     (void)state;
     start(&f, &plain, false);
     molt_put_le32(f.v.image + 24, 0x3FFF0030u);
-    input.app = f.v.image;
-    input.app_size = f.v.length;
-    molt_bytes_free(&f.v.bundle);
-    assert_int_equal(molt_bundle_build(&f.v.bundle, &input, &rig_signer, NULL, &diag), MOLT_OK);
-    rig_serve(&f.rig, f.v.bundle.data, (uint32_t)f.v.bundle.size);
+    pack_again(&f);
     refused(&f, MOLT_E_IMAGE_MERGED);
 }
 
 static void image_case(uint32_t offset, uint8_t value, int error)
 {
     struct fixture f;
-    struct molt_diag diag;
-    struct molt_pack_input input = plain;
     start(&f, &plain, false);
     f.v.image[offset] = value;
-    input.app = f.v.image;
-    input.app_size = f.v.length;
-    molt_bytes_free(&f.v.bundle);
-    assert_int_equal(molt_bundle_build(&f.v.bundle, &input, &rig_signer, NULL, &diag), MOLT_OK);
-    rig_serve(&f.rig, f.v.bundle.data, (uint32_t)f.v.bundle.size);
+    pack_again(&f);
     refused(&f, error);
 }
 
@@ -384,16 +388,10 @@ static void refuses_images_that_cannot_boot(void **state)
 static void wrong_image_hash_never_boots(void **state)
 {
     struct fixture f;
-    struct molt_diag diag;
-    struct molt_pack_input input = plain;
     (void)state;
     start(&f, &plain, false);
     f.v.image[f.v.length - 1] ^= 1;
-    input.app = f.v.image;
-    input.app_size = f.v.length;
-    molt_bytes_free(&f.v.bundle);
-    assert_int_equal(molt_bundle_build(&f.v.bundle, &input, &rig_signer, NULL, &diag), MOLT_OK);
-    rig_serve(&f.rig, f.v.bundle.data, (uint32_t)f.v.bundle.size);
+    pack_again(&f);
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_IMAGE_HASH);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &old_version));
@@ -404,17 +402,11 @@ static void wrong_image_hash_never_boots(void **state)
 static void wrong_checksum_never_boots(void **state)
 {
     struct fixture f;
-    struct molt_diag diag;
-    struct molt_pack_input input = plain;
     (void)state;
     start(&f, &plain, false);
     f.v.image[f.v.length - 33] ^= 1;
     molt_sha256_of(f.v.image, f.v.length - 32, f.v.image + f.v.length - 32);
-    input.app = f.v.image;
-    input.app_size = f.v.length;
-    molt_bytes_free(&f.v.bundle);
-    assert_int_equal(molt_bundle_build(&f.v.bundle, &input, &rig_signer, NULL, &diag), MOLT_OK);
-    rig_serve(&f.rig, f.v.bundle.data, (uint32_t)f.v.bundle.size);
+    pack_again(&f);
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_IMAGE_CHECKSUM);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &old_version));
