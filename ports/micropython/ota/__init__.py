@@ -55,6 +55,13 @@ def update(url=None, channel=None, **options):
     return _update.update(url, channel, **options)
 
 
+def check(url=None, channel=None, **options):
+    # What update() would install, as a dictionary, or None. Writes nothing.
+    from ota import _update
+
+    return _update.check(url, channel, **options)
+
+
 def info():
     # What runs, as a dictionary.
     from ota import _info

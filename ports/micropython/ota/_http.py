@@ -104,7 +104,7 @@ def _head(stream):
     raise Failed(E_STATUS, "the server's answer has too many headers")
 
 
-def get(url, limit, **options):
+def get(url, limit, tries=1, **options):
     # A small file, whole.
     stream, status, headers = request(url, **options)
     try:

@@ -1,37 +1,42 @@
-# ota.update: the channel, the bundle, the engine step by step.
+# ota.update and ota.check: the channel, the bundle, the engine step by step.
 import gc
-import time
 
-import machine
 import ota
 from ota import _host, _http
 
-AGAIN, INSTALLED, CHANNEL_MAX = -1, -92, 512
+AGAIN, BUSY, NO_MEMORY, E_IO, INSTALLED, CHANNEL_MAX = -1, -7, -16, -3, -92, 512
+_BEFORE = ("head", "verify", "probe", "preview")  # states that write nothing
+
+try:
+    from _thread import allocate_lock
+
+    _lock = allocate_lock()
+except ImportError:
+
+    class _Lock:
+        held = False
+
+        def acquire(self, _):
+            was, self.held = self.held, True
+            return not was
+
+        def release(self):
+            self.held = False
+
+    _lock = _Lock()
 
 
-class _Host(_host.Host):
-    def __init__(self, source=None):
-        super().__init__()
-        self._source = source
-
-    def source_info(self):
-        return self._source.info()
-
-    def source_expect(self, offset, n):
-        return self._source.expect(offset, n)
-
-    def source_read(self, offset, buffer):
-        return self._source.read(offset, buffer)
-
-    def source_report(self, state, text):
-        return 0
+def lock():
+    # One installation at a time, whichever thread or task asks.
+    if not _lock.acquire(0):
+        fail(BUSY, "another update is under way here (-7): wait for its end")
 
 
-def _hex(data):
-    return "".join("%02x" % byte for byte in data)
+def unlock():
+    _lock.release()
 
 
-def _fail(code, text=None):
+def fail(code, text=None):
     if text is None:
         from ota import _words
 
@@ -39,78 +44,182 @@ def _fail(code, text=None):
     raise ota.Error(code, text)
 
 
-def _bundle_of(engine, url, channel, options):
-    # (URL of the bundle, its digest) as the signed channel says.
+class _Host(_host.Host):
+    def __init__(self, source=None):
+        super().__init__()
+        self.source = source
+
+    def source_info(self):
+        return self.source.info()
+
+    def source_expect(self, offset, n):
+        return self.source.expect(offset, n)
+
+    def source_read(self, offset, buffer):
+        return self.source.read(offset, buffer)
+
+    def source_report(self, state, text):
+        return 0
+
+
+def host_of(source=None):
+    return _Host(source)
+
+
+def opened(engine, host):
+    # The engine's state: one block of 14 KB.
+    gc.collect()
     try:
-        file = _http.get("%s/channels/%s" % (url, channel), CHANNEL_MAX, **options)
-    except _http.Failed as failure:
-        _fail(*failure.args)
-    host = _Host()
-    found = engine.channel(host, file, channel, host.device_id)
-    if isinstance(found, int):
-        if found == INSTALLED:
-            return None, None
-        _fail(found)
-    return "%s/bundles/%s.molt" % (url, _hex(found)), found
+        return engine.open(host)
+    except MemoryError:
+        fail(NO_MEMORY, "no block of 16 KB is free (-16): update earlier, before the application fills the memory")
 
 
-def _configured(url, channel):
-    if url is not None:
-        return url, channel or "stable"
-    import json
+def steps(engine, state, host):
+    # Runs the engine to its end: yields (bytes done, of, text) after each step, text "waiting" when nothing came.
+    while True:
+        try:
+            code = engine.step(state, host)
+        except ota.Error:
+            raise
+        except OSError as error:
+            fail(E_IO, "the device's flash or store: %s (-3)" % error)
+        if code < 0 and code != AGAIN:
+            failure = getattr(getattr(host, "source", None), "failure", None)
+            fail(code, failure.args[1] if failure and failure.args[0] == code else None)
+        now = engine.status(state)
+        yield now[1], now[2], now[0] if code != AGAIN else "waiting"
+        if code > 0:
+            return
 
+
+def configured(url, channel, ca):
+    # What /ota.json says where nothing is given: (URL, channel, ca).
+    found = {}
     try:
+        import json
+
         with open("/ota.json") as file:
             found = json.load(file)
-        return found["url"], channel or found.get("channel", "stable")
-    except (OSError, ValueError, KeyError):
-        _fail(_http.E_URL, "no URL given, and /ota.json names none ('molt provision --url' writes it)")
+    except (OSError, ValueError):
+        pass
+    url = url or found.get("url")
+    if not url:
+        fail(_http.E_URL, "no URL given, and /ota.json names none ('molt provision --url' writes it)")
+    return url, channel or found.get("channel") or "stable", ca or found.get("ca")
 
 
-def update(url, channel, restart=True, retry_failed=False, ca=None, quiet=False, timeout_s=30, tries=5):
-    # True: installed (with restart=False: restart to try it). False: it runs here already.
-    url, channel = _configured(url, channel)
-    engine = _host.engine()
-    options = {"ca": ca, "timeout_s": timeout_s}
-    url = url[:-1] if url.endswith("/") else url
+def _under(url, tail):
+    # A path below that URL, its query kept.
+    path, mark, query = url.partition("?")
+    return (path[:-1] if path.endswith("/") else path) + tail + mark + query
+
+
+def source_of(engine, url, channel, retry_failed=False, **options):
+    # The host with the bundle that is to be installed as its source, or None: it runs here already.
+    tries = options.pop("tries")
     expect = None
-    if not url.endswith(".molt"):
-        url, expect = _bundle_of(engine, url, channel, options)
-    source = _http.Source(url, tries=tries, **options)
-    host = _Host(source)
+    if url.startswith("file:"):
+        from ota import _source
+
+        source = _source.File(url[5:])
+    else:
+        if not url.partition("?")[0].endswith(".molt"):
+            try:
+                data = _http.get(_under(url, "/channels/" + channel), CHANNEL_MAX, tries=tries, **options)
+            except _http.Failed as failure:
+                fail(*failure.args)
+            host = host_of()
+            expect = engine.channel(host, data, channel, host.device_id)
+            if expect == INSTALLED:
+                return None
+            if isinstance(expect, int):
+                fail(expect)
+            url = _under(url, "/bundles/%s.molt" % "".join("%02x" % byte for byte in expect))
+        source = _http.Source(url, tries=tries, **options)
+    host = host_of(source)
     host.expect, host.retry_failed = expect, retry_failed
-    gc.collect()  # the state is one block of 14 KB
-    state = engine.open(host)
-    try:
-        code = _steps(engine, state, host, quiet)
-    finally:
-        source.close()
-    done = engine.status(state)
-    if code == INSTALLED:
-        print("ota: this bundle runs here already")
-        return False
-    if code < 0:
-        failure = source.failure
-        _fail(code, failure.args[1] if failure and failure.args[0] == code else None)
-    if not quiet:
-        print("ota: installed: %d chunks written, %d kept, %d bytes fetched in %d requests" % (
-            done[7], done[6], done[4], source.requests))
-    if restart:
-        machine.reset()
-    return True
+    return host
 
 
-def _steps(engine, state, host, quiet):
-    shown = 0
-    while True:
-        code = engine.step(state, host)
-        if code == AGAIN:
-            time.sleep_ms(20)
-        elif code != 0:
-            return code
-        _, done, total, _, _, _, _, written = engine.status(state)
-        # Only a chunk that is written moves the line: what is there already is found in no time.
-        percent = done * 10 // total * 10 if total and written else 0
-        if not quiet and 100 > percent > shown:
+def _told(progress, quiet):
+    # What is called after each step.
+    shown = -1
+
+    def tell(done, total, text):
+        nonlocal shown
+        percent = done * 10 // total * 10 if total else 0
+        # Only what is written moves the line: what is there already is found in no time.
+        if not quiet and text in ("write", "check") and 100 > percent > shown:
             shown = percent
             print("ota: %d %%" % percent)
+
+    return progress or tell
+
+
+def update(url=None, channel=None, *, restart=True, retry_failed=False, ca=None, quiet=False, progress=None,
+           timeout_s=30, tries=5):
+    # True: installed (with restart=False: restart to try it). False: it runs here already.
+    url, channel, ca = configured(url, channel, ca)
+    lock()
+    try:
+        done = _install(url, channel, retry_failed, _told(progress, quiet), ca=ca, timeout_s=timeout_s, tries=tries)
+    finally:
+        unlock()
+    if not quiet:
+        print("ota: " + (done or "this bundle runs here already"))
+    if done and restart:
+        import machine
+
+        machine.reset()
+    return bool(done)
+
+
+def _install(url, channel, retry_failed, tell, **options):
+    engine = _host.engine()
+    host = source_of(engine, url, channel, retry_failed, **options)
+    if not host:
+        return None
+    try:
+        state = opened(engine, host)
+        for now in steps(engine, state, host):
+            tell(*now)
+    except ota.Error as error:
+        if error.errno == INSTALLED:
+            return None
+        raise
+    finally:
+        host.source.close()
+    done = engine.status(state)
+    return "installed: %d chunks written, %d kept, %d bytes fetched in %d requests" % (
+        done[7], done[6], done[4], host.source.requests)
+
+
+def check(url=None, channel=None, *, retry_failed=False, ca=None, timeout_s=30, tries=5):
+    # What update() would install, or None: nothing new. Everything that can be refused beforehand is. Nothing is
+    # written but the newest signed time.
+    url, channel, ca = configured(url, channel, ca)
+    lock()
+    try:
+        engine = _host.engine()
+        host = source_of(engine, url, channel, retry_failed, ca=ca, timeout_s=timeout_s, tries=tries)
+        return _looked(engine, host) if host else None
+    finally:
+        unlock()
+
+
+def _looked(engine, host):
+    state = opened(engine, host)
+    try:
+        for now in steps(engine, state, host):
+            found = engine.status(state)
+            if found[0] not in _BEFORE:
+                break
+    except ota.Error as error:
+        if error.errno == INSTALLED:
+            return None
+        raise
+    finally:
+        host.source.close()
+    sequence, kind = found[8:10] if len(found) > 9 else (None, None)
+    return {"sequence": sequence, "digest": host.expect, "files_only": kind == 2, "bytes": found[2]}
