@@ -17,8 +17,8 @@ INCLUDE = re.compile(r'^#[ \t]*include[ \t]*"([^"]+)"[^\n]*$', re.M)
 SYSTEM = re.compile(r"^#[ \t]*include[ \t]*<([^>]+)>[^\n]*\n", re.M)
 CPLUSPLUS = re.compile(r"^#ifdef __cplusplus\n.*?^#endif[^\n]*\n", re.M | re.S)
 # A function's declaration or definition, or an object's definition, without storage class.
-# But for mpy_init, which the loader calls, and molt_roots, which nobody does (engine_roots.c).
-TOP_LEVEL = re.compile(r"^(?!mp_obj_t mpy_init|(?:int|const void \*const) molt_roots|static\b|typedef\b|extern\b|return\b|else\b)(?=[A-Za-z_][^\n]*(\(|= ?\{|= ?[\w-]+;))", re.M)
+# But for mpy_init, which the loader calls, a user C module and its registration, and molt_roots, which nobody calls (engine_roots.c).
+TOP_LEVEL = re.compile(r"^(?!mp_obj_t mpy_init|const mp_obj_module_t\b|MP_REGISTER_MODULE\b|(?:int|const void \*const) molt_roots|static\b|typedef\b|extern\b|return\b|else\b)(?=[A-Za-z_][^\n]*(\(|= ?\{|= ?[\w-]+;))", re.M)
 FOREIGN = "p256_static.h"
 
 
@@ -116,6 +116,9 @@ def main():
         bodies[path] = rename(text, mine, os.path.basename(path)[:-2])
     with open(out + ".new", "w", encoding="utf-8") as f:
         f.write("/* Made by scripts/amalgamate.py out of: %s. */\n" % ", ".join(os.path.basename(p) for p in files))
+        # What everything being static brings, and the comments being gone.
+        for warning in "unused-function", "unused-variable", "implicit-fallthrough":
+            f.write('#pragma GCC diagnostic ignored "-W%s"\n' % warning)
         # MicroPython's header last: it may redefine what the others name.
         for name in sorted(amalgam.system):
             f.write("#include <%s>\n" % name)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # native.sh [--no-budget] [ARCH...]: the engine as dynamic native modules for stock MicroPython: build/native/molt_ARCH.mpy, whose module
 # is called molt_ARCH inside (mpy_ld takes it from the file's name). One amalgamated C file each, build/native/molt_ARCH.c.
+# And the same as a user C module for firmware that people build themselves: the folder build/native/usermod.
 # Text and RAM are then held against the budget: over it, the script fails (after the modules were built); --no-budget only prints.
 # The budget of 24 KB is for engine and core with SHA-256, P-256, inflate and the compiler's helpers (rv32imc, linked with the bare calls
 # of ports/common/engine_roots.c); what the Python glue adds is held against a limit of its own.
@@ -45,18 +46,22 @@ amalgamate() {
 measure() {
 	# shellcheck disable=SC2086
 	amalgamate "$out/engine_rv32imc.c" ports/common/engine_roots.c ${MOLT_NATIVE_EXTRA:-}
-	alone=$(NATIVE_SIZE_ONLY=1 scripts/native/build-native.sh "$tools" rv32imc "$out/engine_rv32imc.c" "$out/engine_rv32imc.o" \
-		-Wno-unused-function -Wno-unused-variable | sed -n 's/^ *text size: *//p')
+	alone=$(NATIVE_SIZE_ONLY=1 scripts/native/build-native.sh "$tools" rv32imc "$out/engine_rv32imc.c" "$out/engine_rv32imc.o" |
+		sed -n 's/^ *text size: *//p')
 	echo "rv32imc, engine and core alone: text $alone (budget $TEXT_MAX)"
 	[ "$alone" -le $TEXT_MAX ] || failed=1
 }
+
+mkdir -p "$out/usermod/molt"
+amalgamate "$out/usermod/molt/molt.c" ports/micropython/native/molt_native.c ports/micropython/usermod/molt_user.c
+cp ports/micropython/usermod/micropython.mk ports/micropython/usermod/micropython.cmake "$out/usermod/molt/"
 
 for arch in "$@"; do
 	source=$out/molt_$arch.c
 	# shellcheck disable=SC2086
 	amalgamate "$source" ports/micropython/native/molt_native.c ${MOLT_NATIVE_EXTRA:-}
-	scripts/native/build-native.sh "$tools" "$arch" "$source" "$out/molt_$arch.mpy" -Wno-unused-function \
-		-Wno-unused-variable >"$out/$arch.log" 2>&1 || { cat "$out/$arch.log" >&2; die "$arch: not built"; }
+	scripts/native/build-native.sh "$tools" "$arch" "$source" "$out/molt_$arch.mpy" \
+		>"$out/$arch.log" 2>&1 || { cat "$out/$arch.log" >&2; die "$arch: not built"; }
 	text=$(sed -n 's/^ *text size: *//p' "$out/$arch.log")
 	rodata=$(sed -n 's/^ *rodata size: *//p' "$out/$arch.log")
 	text=$((text + ${rodata:-0}))

@@ -37,6 +37,7 @@ section_power() {
 }
 section_native() { scripts/native.sh; }
 section_micropython() { scripts/micropython.sh; }
+section_usermod() { scripts/usermod.sh; }
 section_qemu() { scripts/qemu.sh; }
 section_check() { scripts/check.sh; }
 section_e2e() {
@@ -76,7 +77,7 @@ run() {
 }
 
 if [ $# -eq 0 ]; then
-	set -- venv check gcc clang sanitize ctest power native micropython qemu e2e mutate
+	set -- venv check gcc clang sanitize ctest power native micropython usermod qemu e2e mutate
 fi
 for section in "$@"; do
 	case $section in
@@ -88,6 +89,7 @@ for section in "$@"; do
 	power) run 'power cuts at every operation' power ;;
 	native) run 'native modules' native ;;
 	micropython) run 'genuine MicroPython' micropython ;;
+	usermod) run 'MicroPython with the user C module' usermod ;;
 	qemu) run 'genuine MicroPython for QEMU boards' qemu ;;
 	check) run 'static checks, each seen to fail' check ;;
 	e2e) run 'the command against genuine peers (sanitized)' e2e ;;

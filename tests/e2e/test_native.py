@@ -1,4 +1,4 @@
-"""The native module under Debian's genuine MicroPython: the same C that devices run."""
+"""The engine in genuine MicroPythons, the same C that devices run: as native module under Debian's, as user C module in one built here."""
 import hashlib
 import os
 import pathlib
@@ -22,13 +22,20 @@ def modules():
     return folder
 
 
-@pytest.fixture
-def micropython(modules, tmp_path):
-    binary = TOP / "build/micropython/micropython"
-    assert binary.exists(), "run scripts/micropython.sh"
+INTERPRETERS = {
+    "native module": ("micropython", "import molt_x64 as molt"),
+    "user C module": ("usermod", "import molt"),
+}
+
+
+@pytest.fixture(params=INTERPRETERS)
+def micropython(request, modules, tmp_path):
+    folder, importing = INTERPRETERS[request.param]
+    binary = TOP / "build" / folder / "micropython"
+    assert binary.exists(), "run scripts/%s.sh" % folder
 
     def run(script, heap="64m"):
-        (tmp_path / "script.py").write_text("import molt_x64 as molt\nfrom host import *\n" + script)
+        (tmp_path / "script.py").write_text("%s\nfrom host import *\n%s" % (importing, script))
         done = subprocess.run([binary, "-X", "heapsize=" + heap, "script.py"], cwd=tmp_path, capture_output=True,
                               text=True, timeout=280, env={**os.environ, "MICROPYPATH": "%s:%s" % (
                                   modules, TOP / "tests/native")})
@@ -232,6 +239,14 @@ def test_the_boot_hook_decides_like_the_engine_and_the_specification(micropython
             continue
         assert got == expected(int(phase), running == "1", int(switches)), line
     assert seen == {-63, -64}
+
+
+def test_the_package_finds_its_engine(micropython, tmp_path):
+    """The one in the firmware first; a folder of that name is none."""
+    (tmp_path / "molt").mkdir()
+    lines = micropython("import sys\nsys.path.append(%r)\nimport hook\nhook.install_fakes()\nfrom ota import _host\n"
+                        "print(_host.engine() is molt)\n" % str(TOP / "ports/micropython"))
+    assert lines == ["True"]
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

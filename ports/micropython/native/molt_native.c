@@ -1,7 +1,8 @@
 /*
- * The engine as a MicroPython dynamic native module. Everything the platform gives comes from one
- * Python object, the host, which is passed to every call; docs/PORTING.md lists its attributes and
- * methods.
+ * The engine as a MicroPython module: a dynamic native module for stock firmware, or a user C
+ * module (runtime.h serves both, ../usermod registers the latter). Everything the platform gives
+ * comes from one Python object, the host, which is passed to every call; docs/PORTING.md lists its
+ * attributes and methods.
  *
  * Memory: the state is a bytearray that Python holds. It contains pointers into itself and to
  * constants only (the collector never moves a block), and the host only while a call runs, when the
@@ -19,7 +20,7 @@
 
 #include "common/p256_verify.h"
 
-#include "py/dynruntime.h"
+#include "micropython/native/runtime.h"
 
 #define STATE_MAGIC 0x746C6F6Du /* "molt" */
 
@@ -41,12 +42,6 @@ struct native {
     uint8_t window[MOLT_INFLATE_WINDOW]; /* last: the trial does without */
 };
 
-/* Firmware up to 1.23 frees a module's constants unless an object points at the one global in front
- * of them: mpy_init makes such an object. */
-struct {
-    uint32_t unused[4];
-} molt_module_root;
-
 /* ---- Calls of the host ---- */
 
 static mp_obj_t call(const struct native *n, qstr method, size_t count, const mp_obj_t *arguments)
@@ -56,7 +51,7 @@ static mp_obj_t call(const struct native *n, qstr method, size_t count, const mp
     for (size_t i = 0; i < count; i++) {
         words[2 + i] = arguments[i];
     }
-    return mp_fun_table.call_method_n_kw(count, 0, words);
+    return mp_call_method_n_kw(count, 0, words);
 }
 
 static int code_of(mp_obj_t result)
@@ -329,8 +324,7 @@ static void join(struct native *n, mp_obj_t host)
 static void need_code(int code)
 {
     if (code < 0) {
-        mp_obj_t word = mp_obj_new_int(code);
-        mp_fun_table.raise(mp_call_function_n_kw(mp_load_global(MP_QSTR_OSError), 1, 0, &word));
+        mp_raise_OSError(code);
     }
 }
 
@@ -556,21 +550,35 @@ static mp_obj_t mod_inflate(mp_obj_t bytes, mp_obj_t sink)
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(inflate_obj, mod_inflate);
 
+/* The functions of the module: (name, object). */
+#define MOLT_FUNCTIONS(ROW)                                                                        \
+    ROW(MP_QSTR_open, open_obj)                                                                    \
+    ROW(MP_QSTR_step, step_obj)                                                                    \
+    ROW(MP_QSTR_status, status_obj)                                                                \
+    ROW(MP_QSTR_boot, boot_obj)                                                                    \
+    ROW(MP_QSTR_confirm, confirm_obj)                                                              \
+    ROW(MP_QSTR_rollback, rollback_obj)                                                            \
+    ROW(MP_QSTR_channel, channel_obj)                                                              \
+    ROW(MP_QSTR_sha256, sha256_obj)                                                                \
+    ROW(MP_QSTR_verify, verify_obj)                                                                \
+    ROW(MP_QSTR_inflate, inflate_obj)
+
+#ifdef MICROPY_ENABLE_DYNRUNTIME
+/* Firmware up to 1.23 frees a module's constants unless an object points at the one global in front
+ * of them: mpy_init makes such an object. */
+struct {
+    uint32_t unused[4];
+} molt_module_root;
+
+#define STORE(name, object) mp_store_global(name, MP_OBJ_FROM_PTR(&(object)));
+
 mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args)
 {
     MP_DYNRUNTIME_INIT_ENTRY
     mp_store_global(MP_QSTR__root,
                     mp_obj_new_bytearray_by_ref(sizeof molt_module_root, &molt_module_root));
     mp_store_global(MP_QSTR_STATE_SIZE, number(sizeof(struct native)));
-    mp_store_global(MP_QSTR_open, MP_OBJ_FROM_PTR(&open_obj));
-    mp_store_global(MP_QSTR_step, MP_OBJ_FROM_PTR(&step_obj));
-    mp_store_global(MP_QSTR_status, MP_OBJ_FROM_PTR(&status_obj));
-    mp_store_global(MP_QSTR_boot, MP_OBJ_FROM_PTR(&boot_obj));
-    mp_store_global(MP_QSTR_confirm, MP_OBJ_FROM_PTR(&confirm_obj));
-    mp_store_global(MP_QSTR_rollback, MP_OBJ_FROM_PTR(&rollback_obj));
-    mp_store_global(MP_QSTR_channel, MP_OBJ_FROM_PTR(&channel_obj));
-    mp_store_global(MP_QSTR_sha256, MP_OBJ_FROM_PTR(&sha256_obj));
-    mp_store_global(MP_QSTR_verify, MP_OBJ_FROM_PTR(&verify_obj));
-    mp_store_global(MP_QSTR_inflate, MP_OBJ_FROM_PTR(&inflate_obj));
+    MOLT_FUNCTIONS(STORE)
     MP_DYNRUNTIME_INIT_EXIT
 }
+#endif

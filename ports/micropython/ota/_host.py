@@ -13,7 +13,15 @@ _ARCH = (None, "x86", "x64", "armv6m", "armv6m", "armv7m", "armv7m", "armv7emsp"
 
 
 def engine():
-    # The native module for this firmware's architecture: molt_ARCH.mpy, of the release or of /lib.
+    # The engine that was built into the firmware, else the native module for its architecture: molt_ARCH.mpy, of the
+    # release or of /lib.
+    try:
+        import molt
+
+        molt.step  # not a folder of that name
+        return molt
+    except (ImportError, AttributeError):
+        pass
     arch = _ARCH[sys.implementation._mpy >> 10 & 15]
     if arch is None:
         raise ImportError("this firmware loads no native modules")
