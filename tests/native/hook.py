@@ -121,7 +121,7 @@ def compare(engine):
         code = engine.boot(now)
         by_engine = outcome(now, "restart" if code == 1 else "run")
         now = make(flash, case)
-        _host.engine, _host.Host = lambda: engine, lambda: now
+        _host.engine, _host.host = lambda: engine, lambda: now
         try:
             _trial._settled()
             action = "run"

@@ -1,16 +1,23 @@
-# What runs, and the image in it.
+# What runs, and the image in it. Without esp32: one slot at 0, of whose image nothing is known.
 import struct
 
-import esp
-from esp32 import Partition
+try:
+    import esp
+    from esp32 import Partition
+except ImportError:
+    Partition = None
 
 
 def running():
+    if Partition is None:
+        return 0, 0, 0, 0, "firmware", False
     return Partition(Partition.RUNNING).info()
 
 
 def _length(offset, size):
     # Bytes of the application image at that offset of the flash without its appended SHA-256; 0 when there is none.
+    if Partition is None:
+        return 0
     head = esp_read(offset, 24)
     if head[0] != 0xE9 or not 0 < head[1] <= 16 or head[23] != 1:
         return 0
@@ -59,5 +66,10 @@ def current_release():
     from ota import _store
 
     _, _, offset, size, _, _ = running()
-    sha = image_sha256(offset, size)
-    return _store.release_of(offset, sha) if sha else None
+    sha = image_sha256(offset, size) or bytes(32)
+    found = _store.release_of(_store.CANDIDATE, sha)  # of files alone that are on trial, or were
+    if found:
+        update = _store.Update()
+        if update.origin == update.target == offset and _store.SWITCHING <= update.phase <= _store.CONFIRMING:
+            return found
+    return _store.release_of(offset, sha)

@@ -1,23 +1,27 @@
-# The records of the store, byte by byte as docs/spec/store.md has them; kept in esp32.NVS, namespace "molt".
+# The records of the store, byte by byte as docs/spec/store.md has them; kept in esp32.NVS, namespace "molt", or in
+# files (_pairs) where there is none.
 import struct
 
-import esp32
+try:
+    from esp32 import NVS
+except ImportError:
+    NVS = None
 
 UPDATE, FLOOR, KEYS, FAILED, RELEASES, DEVICE = 1, 2, 3, 4, 5, 6
 NONE, INSTALLING, SWITCHING, TRIAL, CONFIRMING, ROLLING_BACK, CONFIRMED, BROKEN = 0, 1, 2, 3, 4, 5, 6, 7
-NO_CHUNK = 0xFF
+NO_CHUNK, CANDIDATE = 0xFF, 0xFFFFFFFF
 _UPDATE = "<BBBBB3xiIII32s"
 E_STORE = -20
 
 
-def _nvs():
-    return esp32.NVS("molt")
-
-
 def get(record):
+    if NVS is None:
+        from ota import _pairs
+
+        return _pairs.get(record)
     buffer = bytearray(512)
     try:
-        n = _nvs().get_blob("r%d" % record, buffer)
+        n = NVS("molt").get_blob("r%d" % record, buffer)
     except OSError as error:
         if error.errno == -4354:  # ESP_ERR_NVS_NOT_FOUND
             return None
@@ -26,7 +30,11 @@ def get(record):
 
 
 def put(record, data):
-    nvs = _nvs()
+    if NVS is None:
+        from ota import _pairs
+
+        return _pairs.put(record, data)
+    nvs = NVS("molt")
     if data:
         nvs.set_blob("r%d" % record, data)
     elif get(record) is not None:
@@ -79,14 +87,18 @@ def device():
 
 
 def crashes():
+    if NVS is None:
+        return (get(9) or b"\0")[0]
     try:
-        return _nvs().get_i32("crashes")
+        return NVS("molt").get_i32("crashes")
     except OSError:
         return 0
 
 
 def set_crashes(n):
     if n != crashes():
-        nvs = _nvs()
+        if NVS is None:
+            return put(9, bytes((n,)))
+        nvs = NVS("molt")
         nvs.set_i32("crashes", n)
         nvs.commit()

@@ -19,7 +19,7 @@ def _engine():
     try:
         from ota import _host
 
-        return _host.engine(), _host.Host()
+        return _host.engine(), _host.host()
     except Exception as error:
         print("ota: no engine here:", error)
         return None
@@ -208,7 +208,7 @@ def _check(code):
 def confirm():
     from ota import _host
 
-    code = _host.engine().confirm(_host.Host())
+    code = _host.engine().confirm(_host.host())
     if code != E_NO_TRIAL:
         _check(code)
     if _watchdog:

@@ -44,26 +44,8 @@ def fail(code, text=None):
     raise ota.Error(code, text)
 
 
-class _Host(_host.Host):
-    def __init__(self, source=None):
-        super().__init__()
-        self.source = source
-
-    def source_info(self):
-        return self.source.info()
-
-    def source_expect(self, offset, n):
-        return self.source.expect(offset, n)
-
-    def source_read(self, offset, buffer):
-        return self.source.read(offset, buffer)
-
-    def source_report(self, state, text):
-        return 0
-
-
 def host_of(source=None):
-    return _Host(source)
+    return _host.host(source)
 
 
 def opened(engine, host):

@@ -1,0 +1,109 @@
+# What the hosts of all ports have: facts, store, files, the source.
+import os
+import sys
+import time
+
+from ota import _store
+
+E_IO, E_NO_SPACE, E_NOT_FOUND, E_EXISTS, E_RANGE = -3, -4, -5, -6, -8
+
+
+class Host:
+    has_files = True
+    retry_failed = False
+    expect = image = target = None
+    rollback = True  # unknown to Python: the records are written as if
+    bootloader = 0  # unknown
+
+    def __init__(self, source=None):
+        self.source = source
+        self.board, self.device_id = _store.device()
+        mpy = getattr(sys.implementation, "_mpy", 0)
+        self.mpy_abi = (mpy & 0xFF) << 8 | (mpy >> 8 & 3)
+        now = int(time.time()) + (946684800 if time.gmtime(0)[0] == 2000 else 0)
+        self.now = now if now > 1735689600 else 0  # before 2025: the clock was never set
+
+    # Store.
+    def store_get(self, record):
+        return _store.get(record)
+
+    def store_put(self, record, data):
+        _store.put(record, data)
+
+    # Source.
+    def source_info(self):
+        return self.source.info()
+
+    def source_expect(self, offset, n):
+        return self.source.expect(offset, n)
+
+    def source_read(self, offset, buffer):
+        return self.source.read(offset, buffer)
+
+    def source_report(self, state, text):
+        return 0
+
+    # Files.
+    def file_stat(self, path):
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        return -1 if found[0] & 0x4000 else found[6]
+
+    def file_read(self, path, offset, buffer):
+        try:
+            with open(path, "rb") as file:
+                file.seek(offset)
+                return file.readinto(buffer)
+        except OSError as error:
+            return _code(error)
+
+    def file_write(self, path, offset, data):
+        try:
+            if offset and self.file_stat(path) != offset:
+                return E_RANGE
+            with open(path, "ab" if offset else "wb") as file:
+                file.write(data)
+        except OSError as error:
+            return _code(error)
+
+    def file_mkdir(self, path):
+        if self.file_stat(path) == -1:
+            return 0
+        try:
+            os.mkdir(path)
+        except OSError as error:
+            return _code(error)
+
+    def file_remove(self, path):
+        kind = self.file_stat(path)
+        if kind is None:
+            return E_NOT_FOUND
+        try:
+            (os.rmdir if kind == -1 else os.remove)(path)
+        except OSError as error:
+            return _code(error)
+
+    def file_rename(self, old, new):
+        try:
+            os.rename(old, new)
+        except OSError as error:
+            return _code(error)
+
+    def file_list(self, path, index):
+        try:
+            for i, entry in enumerate(os.ilistdir(path)):
+                if i == index:
+                    return entry[0]
+        except OSError:
+            pass  # no such directory: nothing in it
+        return None
+
+    def file_space(self):
+        found = os.statvfs("/")
+        return min(found[0] * found[3], 0x3FFFFFFF)
+
+
+def _code(error):
+    return {2: E_NOT_FOUND, 17: E_EXISTS, 28: E_NO_SPACE}.get(error.errno, E_IO)
