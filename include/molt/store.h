@@ -23,7 +23,9 @@ enum molt_record {
     MOLT_RECORD_FAILED = 4,   /* bundles that failed their trial */
     MOLT_RECORD_RELEASES = 5, /* which release belongs to which slot */
     MOLT_RECORD_DEVICE = 6,   /* board name, device id: written once by provisioning */
-    MOLT_RECORD_LAST = 6
+    MOLT_RECORD_REPORT = 7,   /* how the last failed trial ended; written by the device package */
+    MOLT_RECORD_STARTS = 8,   /* fast resets in a row; 6 bytes, written by the device package */
+    MOLT_RECORD_LAST = 8
 };
 
 #define MOLT_RECORD_MAX 512 /* bytes of one record */

@@ -12,6 +12,7 @@ static const struct cli_option options[] = {
     {"cut-kind", 0, "KIND", "how much of that operation happens: before (default), after, torn"},
     {"boots", 0, "N", "stop after N boots (default 8)"},
     {"time-scale", 0, "N", "let the watchdog run N times faster"},
+    {"clock", 0, "SECONDS", "the device's clock at power-on, since 1970, or 'unset': 2000-01-01"},
     {"seed", 0, "N", "choose other torn and weak cells"},
     {"micropython", 0, "PROGRAM", "the interpreter (default: the one that the build fetched)"},
     {"quiet", 'q', NULL, "say nothing about boots and resets"},
@@ -64,6 +65,23 @@ static int number(struct cli_args *args, const char *name, uint64_t limit, uint6
     return CLI_OK;
 }
 
+/* Where an ESP32's clock starts when nobody sets it: 2000-01-01. */
+#define CLOCK_UNSET 946684800
+
+static int parse_clock(struct cli_args *args, struct molt_simrun_options *run)
+{
+    const char *text = cli_option(args, "clock");
+    uint64_t seconds = 0;
+    if (text && strcmp(text, "unset") == 0) {
+        seconds = CLOCK_UNSET;
+    } else if (text && (!cli_parse_size(text, UINT32_MAX, &seconds) || seconds < CLOCK_UNSET)) {
+        return cli_usage(args, "--clock %s: expected 'unset', or seconds since 1970 from %d", text,
+                         CLOCK_UNSET);
+    }
+    run->clock = (int64_t)seconds;
+    return CLI_OK;
+}
+
 static int parse(struct cli_args *args, struct molt_simrun_options *run)
 {
     uint64_t boots, scale;
@@ -71,6 +89,7 @@ static int parse(struct cli_args *args, struct molt_simrun_options *run)
     code = code ? code : number(args, "boots", 1000000, &boots);
     code = code ? code : number(args, "time-scale", 1000000, &scale);
     code = code ? code : number(args, "seed", UINT32_MAX, &run->seed);
+    code = code ? code : parse_clock(args, run);
     if (code) {
         return code;
     }

@@ -25,6 +25,17 @@ uint64_t simrun_now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+int64_t simrun_clock(const struct simrun_session *session)
+{
+    return session->clock_s + (int64_t)((simrun_now_ms() - session->clock_at_ms) / 1000);
+}
+
+void simrun_clock_set(struct simrun_session *session, int64_t seconds)
+{
+    session->clock_s = seconds;
+    session->clock_at_ms = simrun_now_ms();
+}
+
 void simrun_event(const struct simrun_session *session, const char *format, ...)
 {
     char text[600];
@@ -146,9 +157,13 @@ static int boot(struct simrun_session *session, struct molt_message *message)
         session->board->nor.cut = at ? session->options->cut : MOLT_CUT_NONE;
     }
     result->boots++;
-    int status = molt_board_boot(session->board, power_on, &result->boot, message);
-    if (status != MOLT_OK) {
-        return status;
+    /* A wake from deep sleep starts what ran before and does not look at otadata (ESP-IDF's
+     * CONFIG_BOOTLOADER_SKIP_VALIDATE_IN_DEEP_SLEEP). */
+    if (strcmp(session->cause, SIMRUN_DEEP_SLEEP) != 0) {
+        int status = molt_board_boot(session->board, power_on, &result->boot, message);
+        if (status != MOLT_OK) {
+            return status;
+        }
     }
     snprintf(session->board->facts.reset_cause, sizeof session->board->facts.reset_cause, "%s",
              session->cause);
@@ -208,6 +223,7 @@ int molt_simrun(struct molt_board *board, const struct molt_simrun_options *opti
     session->result = result;
     session->options = options;
     session->cause = "power-on";
+    simrun_clock_set(session, options->clock ? options->clock : (int64_t)time(NULL));
     board->nor.random ^= options->seed;
     /* A child that dies while we answer it is an error here, not the end of this process. */
     sigaction(SIGPIPE, &ignore, &before);

@@ -6,7 +6,10 @@
 
 #include "molt/host/simrun.h"
 
-#define SIMRUN_PIECE (64u * 1024u) /* bytes that one request carries or asks for, at most */
+#define SIMRUN_SCRATCH 4096u         /* bytes that a program keeps in the board's scratch.bin */
+#define SIMRUN_PIECE   (64u * 1024u) /* bytes that one request carries or asks for, at most */
+
+#define SIMRUN_DEEP_SLEEP "deep-sleep" /* reset cause */
 
 struct simrun_child {
     pid_t pid;
@@ -38,11 +41,14 @@ struct simrun_session {
     uint32_t watchdog_ms;     /* as armed by the program; 0 = not armed */
     uint64_t watchdog_at_ms;  /* deadline on the host's monotonic clock */
     uint8_t buffer[SIMRUN_PIECE];
-    uint8_t scratch[4096]; /* what the program keeps over resets, but not over a power cycle */
-    uint32_t scratch_size;
+    int64_t clock_s;      /* the device's clock, seconds since 1970, at clock_at_ms */
+    uint64_t clock_at_ms; /* on the host's monotonic clock */
 };
 
 uint64_t simrun_now_ms(void);
+/* The device's clock: it goes on over resets and sleeps, and starts anew at each power-on. */
+int64_t simrun_clock(const struct simrun_session *session);
+void simrun_clock_set(struct simrun_session *session, int64_t seconds);
 void simrun_event(const struct simrun_session *session, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

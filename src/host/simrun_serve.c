@@ -6,6 +6,7 @@
 
 #include "core/bytes.h"
 #include "host/simrun_internal.h"
+#include "molt/host/file.h"
 #include "molt/ptable.h"
 
 /* docs/spec/simulator-protocol.md */
@@ -23,7 +24,10 @@ enum {
     OP_LOADED,
     OP_END,
     OP_SCRATCH_GET,
-    OP_SCRATCH_PUT
+    OP_SCRATCH_PUT,
+    OP_DEEP_SLEEP,
+    OP_CLOCK_GET,
+    OP_CLOCK_SET
 };
 
 struct request {
@@ -184,6 +188,37 @@ static int loaded(struct simrun_session *session, uint32_t n)
     return reply(session, MOLT_OK, 0);
 }
 
+/* What NVS holds besides the store: it survives a power cycle. No operation of its own: no power
+ * cut is tried inside. */
+static int scratch_get(struct simrun_session *session)
+{
+    char path[4200];
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    snprintf(path, sizeof path, "%s/scratch.bin", session->board->path);
+    int status = molt_file_read(path, SIMRUN_SCRATCH, &bytes, &n, NULL);
+    if (status == MOLT_E_NOT_FOUND) {
+        status = MOLT_OK;
+        n = 0;
+    }
+    if (status >= 0 && n) {
+        memcpy(session->buffer, bytes, n);
+    }
+    free(bytes);
+    return reply(session, status < 0 ? status : MOLT_OK, status < 0 ? 0 : (uint32_t)n);
+}
+
+static int scratch_put(struct simrun_session *session, uint32_t n)
+{
+    char path[4200];
+    if (n > SIMRUN_SCRATCH) {
+        return reply(session, MOLT_E_NO_SPACE, 0);
+    }
+    snprintf(path, sizeof path, "%s/scratch.bin", session->board->path);
+    int status = molt_file_write(path, session->buffer, n, 0666, MOLT_FILE_REPLACE, NULL);
+    return reply(session, status < 0 ? status : MOLT_OK, 0);
+}
+
 static int serve_rest(struct simrun_session *session, const struct request *request,
                       enum simrun_next *next)
 {
@@ -206,16 +241,18 @@ static int serve_rest(struct simrun_session *session, const struct request *requ
         session->result->exit_code = (int)(request->a & 0xFF);
         *next = SIMRUN_ENDED;
         return reply(session, MOLT_OK, 0);
-    case OP_SCRATCH_GET:
-        memcpy(session->buffer, session->scratch, session->scratch_size);
-        return reply(session, MOLT_OK, session->scratch_size);
-    case OP_SCRATCH_PUT:
-        if (request->b > sizeof session->scratch) {
-            return reply(session, MOLT_E_NO_SPACE, 0);
-        }
-        memcpy(session->scratch, session->buffer, request->b);
-        session->scratch_size = request->b;
-        return reply(session, MOLT_OK, 0);
+    case OP_SCRATCH_GET: return scratch_get(session);
+    case OP_SCRATCH_PUT: return scratch_put(session, request->b);
+    case OP_DEEP_SLEEP:
+        simrun_event(session, "deep sleep");
+        simrun_clock_set(session, simrun_clock(session) + request->a / 1000);
+        session->cause = SIMRUN_DEEP_SLEEP;
+        *next = SIMRUN_RESET;
+        return MOLT_OK;
+    case OP_CLOCK_GET:
+        molt_put_le64(session->buffer, (uint64_t)simrun_clock(session));
+        return reply(session, MOLT_OK, 8);
+    case OP_CLOCK_SET: simrun_clock_set(session, request->a); return reply(session, MOLT_OK, 0);
     default: return reply(session, MOLT_E_UNSUPPORTED, 0);
     }
 }

@@ -3,7 +3,8 @@
 import sys
 
 TRIAL_MS = 60_000  # a trial that neither confirms nor feeds the watchdog for so long is over
-LIMIT = 3  # crashes in a row before the release is no longer started
+LIMIT = 3  # fast resets in a row before the release is no longer started
+allow_unsigned = False  # True: start, fromfile and set_bootpart take images that nobody signed
 
 
 class Error(OSError):
@@ -12,7 +13,7 @@ class Error(OSError):
         return self.args[1]
 
 
-def start(path):
+def launch(path):
     # How a release's main.py is run; a bench tool may replace this.
     with open(path) as file:
         text = file.read()
@@ -33,6 +34,13 @@ def feed():
     _trial.feed()
 
 
+def healthy():
+    # The application works: feeds the watchdog, and confirms a trial. Cheap: call it in every loop.
+    from ota import _trial
+
+    _trial.healthy()
+
+
 def confirm():
     # The running firmware and its files are good. True, or False when there was nothing to confirm.
     from ota import _trial
@@ -45,6 +53,13 @@ def rollback():
     from ota import _trial
 
     _trial.rollback()
+
+
+def report():
+    # How the last failed trial ended, and why this boot came.
+    from ota import _report
+
+    return _report.report()
 
 
 def update(url=None, channel=None, **options):
@@ -60,6 +75,32 @@ def check(url=None, channel=None, **options):
     from ota import _update
 
     return _update.check(url, channel, **options)
+
+
+def run(url=None, channel=None, **options):
+    # For asyncio: looks for updates and installs them, for ever.
+    from ota import _run
+
+    return _run.run(url, channel, **options)
+
+
+def start(url, **options):
+    # As LoBo's: installs the application image at that address.
+    from ota import _lobo
+
+    return _lobo.start(url, **options)
+
+
+def fromfile(file, **options):
+    from ota import _lobo
+
+    return _lobo.fromfile(file, **options)
+
+
+def set_bootpart(name):
+    from ota import _lobo
+
+    return _lobo.set_bootpart(name)
 
 
 def info():

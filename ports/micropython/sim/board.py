@@ -6,7 +6,7 @@ import sys
 
 HELLO, READ, PROGRAM, ERASE, STORE_GET, STORE_PUT = 1, 2, 3, 4, 5, 6
 RESET, WATCHDOG, FEED, OPERATIONS, LOADED, END = 7, 8, 9, 10, 11, 12
-SCRATCH_GET, SCRATCH_PUT = 13, 14
+SCRATCH_GET, SCRATCH_PUT, DEEP_SLEEP, CLOCK_GET, CLOCK_SET = 13, 14, 15, 16, 17
 
 NOT_FOUND = -5  # the one status that is no failure
 PIECE = 65536  # bytes of one request at most
@@ -97,6 +97,19 @@ def store_put(record, data):
 def reset():
     request(RESET)  # never answered
     sys.exit(120)
+
+
+def deepsleep(ms):
+    request(DEEP_SLEEP, ms)  # never answered
+    sys.exit(120)
+
+
+def clock():
+    return struct.unpack("<q", _ok(request(CLOCK_GET), "clock"))[0]
+
+
+def set_clock(seconds):
+    _ok(request(CLOCK_SET, seconds), "clock")
 
 
 def watchdog(timeout_ms):

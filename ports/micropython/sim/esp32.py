@@ -198,7 +198,7 @@ class Partition:
 
 
 class NVS:
-    # Namespace "molt", keys r1..r6: the board's store. Others survive resets, but no power cycle.
+    # Namespace "molt", keys r1..r8: the board's store. Others are kept in the board's folder too.
     _memory = board.scratch_load()
 
     def __init__(self, namespace):
@@ -223,7 +223,7 @@ class NVS:
         self._keep(key, value)
 
     def _record(self, key):
-        if self._namespace == "molt" and len(key) == 2 and key[0] == "r" and key[1] in "123456":
+        if self._namespace == "molt" and len(key) == 2 and key[0] == "r" and key[1] in "12345678":
             return int(key[1])
         return 0
 

@@ -8,6 +8,7 @@ import board
 import esp
 import esp32
 import espio
+import esptime
 import flashbdev
 import machine
 import os
@@ -67,10 +68,10 @@ def text_of(path):
 
 
 def script_in_place_of_main(text, name, names):
-    # A release's main.py is started by ota.start; without the package there is nothing to take the place of.
+    # A release's main.py is run by ota.launch; without the package there is nothing to take the place of.
     done = []
 
-    def start(path):
+    def launch(path):
         done.append(1)
         names["__file__"] = name
         exec(compile(text, name, "exec"), names)
@@ -79,7 +80,7 @@ def script_in_place_of_main(text, name, names):
         import ota
     except ImportError:
         return done
-    ota.start = start
+    ota.launch = launch
     return done
 
 
@@ -89,7 +90,8 @@ def main():
     if script and script_text is None:
         print("run.py: cannot read", script, file=sys.stderr)
         return 1
-    for name, module in (("esp32", esp32), ("machine", machine), ("esp", esp), ("flashbdev", flashbdev), ("io", espio)):
+    for name, module in (("esp32", esp32), ("machine", machine), ("esp", esp), ("flashbdev", flashbdev), ("io", espio),
+                         ("time", esptime)):
         sys.modules[name] = module
     del sys.modules["board"]
     board.watch_modules()
