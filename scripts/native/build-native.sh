@@ -63,16 +63,11 @@ gcc_to() { # gcc_to OUTPUT-KIND OUTPUT OPTIONS...
 		-DMICROPY_FLOAT_IMPL="MICROPY_FLOAT_IMPL_$(echo $float | tr '[:lower:]' '[:upper:]')" \
 		-DMP_CONFIGFILE="<$work/$name.config.h>" "$@" "$kind" -o "$output" "$source"
 }
-# rv32imc: mpy_ld does not relax, so a call costs 8 bytes as gcc writes it; all functions lie in one section within 1 MB, so `jal`
-# does, and the assembler itself resolves it. Registers are saved by shared routines (-msave-restore).
 compile() {
 	if [ "$arch" = rv32imc ]; then
 		gcc_to -S "$work/$name.s" "$@"
-		sed -E -e 's/^\tcall\tt0,/\tjal\tt0,/' -e 's/^\tcall\t([A-Za-z_][A-Za-z0-9_.]*)(@plt)?$/\tjal\tra, \1/' \
-			-e 's/^\ttail\t([A-Za-z_][A-Za-z0-9_.]*)(@plt)?$/\tj\t\1/' "$work/$name.s" >"$work/$name.short.s"
-		cat "$here/save-restore-rv32.s" >>"$work/$name.short.s"
 		# shellcheck disable=SC2086
-		"${cross}gcc" $flags -c -o "$work/$name.o" "$work/$name.short.s"
+		"${cross}gcc" $flags -c -o "$work/$name.o" "$work/$name.s"
 	else
 		gcc_to -c "$work/$name.o" "$@"
 	fi
@@ -88,6 +83,15 @@ if [ -n "$needed" ]; then
 	echo "  helpers:     $(echo "$needed" | sed 's/ -DNEED_/ /g')"
 	# shellcheck disable=SC2086
 	compile $needed -include "$here/include/helpers.h" "$@"
+fi
+
+# mpy_ld does not relax, so the calls are shortened before it. Registers are saved by shared routines (-msave-restore).
+if [ "$arch" = rv32imc ]; then
+	cat "$here/save-restore-rv32.s" >>"$work/$name.s"
+	# shellcheck disable=SC2086
+	python "$here/shorten-rv32.py" "$work/$name.s" "$work/$name.short.s" "${cross}gcc" $flags
+	# shellcheck disable=SC2086
+	"${cross}gcc" $flags -c -o "$work/$name.o" "$work/$name.short.s"
 fi
 
 # The size alone, of code that is no module: text, helpers and constants.

@@ -2,6 +2,8 @@
 # anew because a module links no library. Frames are multiples of 16 bytes; N counts s registers, ra aside.
 	.text
 	.align	1
+	.type	__riscv_save, @function
+__riscv_save:
 __riscv_save_12:
 	addi	sp, sp, -64
 	li	t1, 0
@@ -46,6 +48,10 @@ __riscv_save_0:
 	sw	s0, 8(sp)
 	sw	ra, 12(sp)
 	jr	t0
+	.size	__riscv_save, .-__riscv_save
+	.align	1
+	.type	__riscv_restore, @function
+__riscv_restore:
 __riscv_restore_12:
 	lw	s11, 12(sp)
 	addi	sp, sp, 16
@@ -77,3 +83,4 @@ __riscv_restore_0:
 	lw	ra, 12(sp)
 	addi	sp, sp, 16
 	ret
+	.size	__riscv_restore, .-__riscv_restore
