@@ -130,8 +130,6 @@ struct molt_engine {
     uint8_t state;     /* enum molt_engine_state */
     uint8_t failed_in; /* the state that failed, once state is MOLT_STATE_FAILED */
     int error;
-    struct molt_manifest manifest;
-    struct molt_update update;
     const struct molt_app_slot *target;
     const struct molt_payload *app, *release;
 
@@ -140,16 +138,9 @@ struct molt_engine {
     uint32_t filled;  /* bytes in the port's buffer */
     uint32_t fetched; /* encoded bytes of the chunk that came from the source */
     uint32_t input_at, input_size;
-    uint8_t input[512]; /* encoded bytes */
     bool stream_end, stream_raw;
-    struct molt_inflate inflate;
-    struct molt_digest_state decoded; /* of the chunk as decoded */
-    struct molt_digest_state read;    /* of the chunk as read back */
-    struct molt_digest_state whole;   /* of the image as read back, chunks so far */
-    struct molt_digest_state before;  /* whole, before the chunk under work */
     uint8_t sum, sum_before; /* XOR of the image's bytes without the appended hash, likewise */
-    uint8_t image_sha256[MOLT_SHA256_SIZE]; /* of the image without the appended hash */
-    struct molt_otadata_writer writer;
+
     bool healing, writing; /* the update is stored; the otadata writer is at work */
     bool pruned, file_open;
     uint32_t pack_at; /* release: offset in the pack that the stream stands at */
@@ -159,6 +150,18 @@ struct molt_engine {
     /* For progress and reports. */
     uint64_t bytes_fetched, bytes_written;
     uint32_t chunks_kept, chunks_written;
+
+    /* Behind the small ones, which a short offset reaches; the longest last. */
+    struct molt_update update;
+    struct molt_otadata_writer writer;
+    uint8_t image_sha256[MOLT_SHA256_SIZE]; /* of the image without the appended hash */
+    struct molt_digest_state decoded;       /* of the chunk as decoded */
+    struct molt_digest_state read;          /* of the chunk as read back */
+    struct molt_digest_state whole;         /* of the image as read back, chunks so far */
+    struct molt_digest_state before;        /* whole, before the chunk under work */
+    struct molt_manifest manifest;
+    struct molt_inflate inflate;
+    uint8_t input[512]; /* encoded bytes */
 };
 
 /* Begins or resumes; nothing is read or written yet. MOLT_E_ARGUMENT when the port lacks something.

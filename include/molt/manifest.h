@@ -70,9 +70,9 @@ struct molt_manifest {
     uint8_t payload_count;
     struct molt_payload payload[MOLT_PAYLOAD_MAX];
     uint32_t chunk_count;
-    struct molt_chunk chunk[MOLT_CHUNK_MAX];
-    uint8_t digest[MOLT_SHA256_SIZE]; /* of the manifest's bytes: the name of the bundle */
-    uint32_t data_offset;             /* of the first chunk in the bundle file */
+    uint8_t digest[MOLT_SHA256_SIZE];        /* of the manifest's bytes: the name of the bundle */
+    uint32_t data_offset;                    /* of the first chunk in the bundle file */
+    struct molt_chunk chunk[MOLT_CHUNK_MAX]; /* last: offsets above 2 KB cost code */
 };
 
 /* Checks the 12-byte head; the envelope's size, or MOLT_E_BUNDLE_MAGIC, MOLT_E_BUNDLE_MALFORMED. */
