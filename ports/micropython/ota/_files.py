@@ -101,8 +101,28 @@ class Host:
         return None
 
     def file_space(self):
-        found = os.statvfs("/")
-        return min(found[0] * found[3], 0x3FFFFFFF)
+        block, _, blocks, free = os.statvfs("/")[:4]
+        if free > blocks:  # wraps below 0
+            free -= 1 << 32
+        # On littlefs it counts every directory twice.
+        free += 2 * (_directories("/lib") + _directories("/rel"))
+        from ota import _carry, _slots
+
+        release = _slots.current_release()
+        room = _carry.room(release) if release else 0
+        return min(max(free * block - room, 0), 0x3FFFFFFF)
+
+
+def _directories(path):
+    # How many there are, with all below; 0 on FAT, where they have a time.
+    try:
+        n = os.stat(path)[8] == 0
+        for entry in os.ilistdir(path) if n else ():
+            if entry[1] & 0x4000:
+                n += _directories(path + "/" + entry[0])
+        return n
+    except OSError:
+        return 0
 
 
 def _code(error):
