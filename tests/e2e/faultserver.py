@@ -17,10 +17,16 @@ The first part of a path names the fault, so that a base URL carries it:  http:/
   chunked                Transfer-Encoding: chunked, no Content-Length; chunkedplain: so, and without ranges
   damage=N               bit 0 of the file's byte N is another one
   encoded                says Content-Encoding: gzip
+  http10                 HTTP/1.0, without ranges; unsized: a body that ends with the connection; close: ends it after each answer
+  hello                  "100 Continue" goes before the answer
+  nowhere                a redirect without Location; mute: no answer ever
+  nohttp, longhead, manyheads, binhead, badlength    an answer that is not HTTP, or whose head breaks a limit
+  badchunk=KIND          size (unreadable), long (more than it says), cut (ends without the last chunk)
+  oversize               the file, and 4 KB more; page: a page for people, status 200
 Further words, after commas: times=N (only the first N requests have it), after=N (the first N have not), only=TEXT (paths that
 hold TEXT), tag=TEXT (counts apart from others).
 
-faultserver.py FOLDER [--tls good|wrongname|expired|untrusted --keys FOLDER]   prints its port, serves until standard input ends.
+faultserver.py FOLDER [--tls good|wrongname|expired|future|untrusted|selfsigned --keys FOLDER]   prints its port, serves until standard input ends.
 """
 import hashlib
 import http.server
@@ -111,6 +117,46 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"HTTP/1.1 206 Partial Content\r\nContent-Type: application/oct"[:int(fault.value)])
         self.close_connection = True
 
+    def fault_nowhere(self, fault, data, path):
+        self.plain(302)
+
+    def fault_mute(self, fault, data, path):
+        self.server.stopping.wait()
+        self.close_connection = True
+
+    def head(self, text, body=b""):
+        self.wfile.write(text + b"\r\n" + body)
+        self.close_connection = True
+
+    def fault_nohttp(self, fault, data, path):
+        self.head(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+
+    def fault_longhead(self, fault, data, path):
+        self.head(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 5000 + b"\r\n", data)
+
+    def fault_manyheads(self, fault, data, path):
+        self.head(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000, data)
+
+    def fault_binhead(self, fault, data, path):
+        self.head(b"HTTP/1.1 200 OK\r\nETag: \xff\xfe\r\n", data)
+
+    def fault_badlength(self, fault, data, path):
+        self.head(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n", data)
+
+    def fault_badchunk(self, fault, data, path):
+        body = {"size": b"0x7\r\n", "long": b"5\r\n" + data[:9] + b"\r\n", "cut": b"5\r\n" + data[:5] + b"\r\n"}
+        self.head(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", body[fault.value])
+
+    def fault_page(self, fault, data, path):
+        page = b"<html>Sign in to this network</html>"
+        self.head(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(page), page)
+
+    def fault_http10(self, fault, data, path):
+        self.head(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n" % len(data), data)
+
+    def fault_unsized(self, fault, data, path):
+        self.head(b"HTTP/1.1 200 OK\r\n", data)
+
     # ---- the file ----
 
     def range_of(self, total):
@@ -127,6 +173,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             data = bytes(b ^ 0x55 for b in data)
         elif kind == "quiet":
             data = data + b"more"
+        elif kind == "oversize":
+            data = data + bytes(4096)
         elif kind == "damage":
             at = int(fault.value)
             data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
@@ -144,7 +192,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "badrange" and asked:
             first, last, total, status = self.bad_range(fault, first, last, total)
         body = data[first:last + 1]
+        if kind == "hello":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.send_response(status)
+        if kind == "close":
+            self.send_header("Connection", "close")
         if status == 206:
             self.content_range(fault, kind, first, last, total)
         if kind != "quiet":
@@ -209,12 +261,14 @@ class Server(http.server.ThreadingHTTPServer):
         self.folder = pathlib.Path(folder)
         self.lock, self.counts, self.log = threading.Lock(), {}, []
         self.stopping = threading.Event()
-        self.context = context
+        self.context, self.connections = context, 0
         self.port = self.server_address[1]
         scheme = "https://localhost" if context else "http://127.0.0.1"
         self.base = "%s:%d/" % (scheme, self.port)
 
     def finish_request(self, request, address):
+        with self.lock:
+            self.connections += 1
         if self.context:  # in the connection's own thread: a client that never shakes hands holds up nobody
             request = self.context.wrap_socket(request, server_side=True)
         super().finish_request(request, address)
@@ -249,11 +303,17 @@ def make_certificate(folder, kind):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     host = "elsewhere.example" if kind == "wrongname" else "localhost"
-    dates = ("20200101000000Z", "20200201000000Z") if kind == "expired" else ("20200101000000Z", "20990101000000Z")
+    dates = {"expired": ("20200101000000Z", "20200201000000Z"), "future": ("20980101000000Z", "20990101000000Z")}.get(
+        kind, ("20200101000000Z", "20990101000000Z"))
     if not (folder / "ca.pem").exists():
         make_authority(folder, "ca")
         make_authority(folder, "other")
     signer = "other" if kind == "untrusted" else "ca"
+    if kind == "selfsigned":
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", kind + ".key",
+                "-out", kind + ".pem", "-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                folder=folder)
+        return server_context(folder, kind)
     (folder / "index.txt").write_text("")
     (folder / (kind + ".cnf")).write_text(
         "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n"
@@ -262,6 +322,10 @@ def make_certificate(folder, kind):
             "-out", kind + ".csr", "-subj", "/CN=" + host, folder=folder)
     openssl("ca", "-batch", "-notext", "-config", kind + ".cnf", "-cert", signer + ".pem", "-keyfile", signer + ".key",
             "-startdate", dates[0], "-enddate", dates[1], "-in", kind + ".csr", "-out", kind + ".pem", folder=folder)
+    return server_context(folder, kind)
+
+
+def server_context(folder, kind):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / (kind + ".pem"), folder / (kind + ".key"))
     return context

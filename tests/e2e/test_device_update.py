@@ -192,53 +192,6 @@ def test_cut_at_the_switch_and_in_the_trial(board, world, server, tmp_path):
     assert ends == {"ota_0", "ota_1"}
 
 
-@pytest.mark.parametrize("fault, text", [
-    ("status=404", "answers 404"), ("status=500", "answers 500"), ("loop", "redirects"),
-    ("badrange=shifted", "asked for byte"), ("badrange=garbage", "got byte 7"),
-    ("badrange=missing", "Content-Range"), ("reset,only=bundles", "")])
-def test_faults_of_the_server_are_told(board, server, fault, text):
-    script = update(server, 2, fault + (",only=bundles" if "only" not in fault else ""), tries=2)
-    done = board(script, check=1)
-    assert "Error" in done.stderr and text in done.stderr
-    assert unharmed(board)["phase"] in ("none", "installing")
-
-
-@pytest.mark.parametrize("fault", ["norange", "redirect=2", "cuthead=0,times=2,only=bundles", "cuthead=40,times=2,only=bundles", "short=30000,times=3,only=bundles", "chunkedplain"])
-def test_faults_that_it_gets_over(board, world, server, fault):
-    if fault == "chunkedplain":
-        done = board(update(server, 2, fault, tries=2), check=1)  # not understood, and told
-        assert "Error" in done.stderr
-        return
-    board(update(server, 2, fault, quiet=True))
-    good(board, world)
-
-
-@pytest.mark.parametrize("kind", ["good", "wrongname", "expired", "untrusted"])
-def test_https(board, world, tmp_path, kind):
-    context = faultserver.make_certificate(tmp_path / "keys", kind)
-    authority = (tmp_path / "keys/ca.pem").read_bytes()
-    with faultserver.Server(world, context) as secure:
-        script = update(secure, 2, ca=authority, quiet=True)
-        if kind == "good":
-            board(script)
-            good(board, world)
-        else:
-            assert "is the clock set" in board(script, check=1).stderr
-            assert unharmed(board)["phase"] == "none"
-
-
-def test_no_redirect_from_https_to_http(board, world, server, tmp_path):
-    context = faultserver.make_certificate(tmp_path / "keys", "good")
-    authority = (tmp_path / "keys/ca.pem").read_bytes()
-    with faultserver.Server(world, context) as secure:
-        plain = server.base.replace("/", "|").rstrip("|") + "|ok"
-        before = len(server.log)
-        done = board(update(secure, 2, "elsewhere=" + plain, ca=authority), check=1)
-        assert "redirects from https to http://" in done.stderr
-        assert len(server.log) == before
-        assert unharmed(board)["phase"] == "none"
-
-
 def test_a_record_of_an_unknown_version_stops_no_application(board, world, server):
     board(update(server, 2))
     good(board, world)

@@ -2,6 +2,7 @@
 # Small on purpose: everything else is imported when it is needed.
 import sys
 
+VERSION = "0.1.0"
 TRIAL_MS = 60_000  # a trial that neither confirms nor feeds the watchdog for so long is over
 LIMIT = 3  # fast resets in a row before the release is no longer started
 allow_unsigned = False  # True: start, fromfile and set_bootpart take images that nobody signed

@@ -29,7 +29,7 @@ except ImportError:
 def lock():
     # One installation at a time, whichever thread or task asks.
     if not _lock.acquire(0):
-        fail(BUSY, "another update is under way here (-7): wait for its end")
+        fail(BUSY, "another update is under way here: wait for its end")
 
 
 def unlock():
@@ -41,6 +41,8 @@ def fail(code, text=None):
         from ota import _words
 
         text = _words.of(code)
+    else:
+        text = "%s (%d)" % (text, code)
     raise ota.Error(code, text)
 
 
@@ -54,7 +56,7 @@ def opened(engine, host):
     try:
         return engine.open(host)
     except MemoryError:
-        fail(NO_MEMORY, "no block of 16 KB is free (-16): update earlier, before the application fills the memory")
+        fail(NO_MEMORY, "no block of 16 KB is free: update earlier, before the application fills the memory")
 
 
 def steps(engine, state, host):
@@ -65,7 +67,7 @@ def steps(engine, state, host):
         except ota.Error:
             raise
         except OSError as error:
-            fail(E_IO, "the device's flash or store: %s (-3)" % error)
+            fail(E_IO, "the device's flash or store: %s" % error)
         if code < 0 and code != AGAIN:
             failure = getattr(getattr(host, "source", None), "failure", None)
             fail(code, failure.args[1] if failure and failure.args[0] == code else None)
@@ -97,29 +99,32 @@ def _under(url, tail):
     return (path[:-1] if path.endswith("/") else path) + tail + mark + query
 
 
-def source_of(engine, url, channel, retry_failed=False, **options):
-    # The host with the bundle that is to be installed as its source, or None: it runs here already.
-    tries = options.pop("tries")
-    expect = None
-    if url.startswith("file:"):
-        from ota import _source
+def host_for(engine, url, channel, retry_failed=False, tries=5, **options):
+    # Generator that ends with the host whose source is the bundle to install, or with None: it runs here already.
+    expect = host = http = None
+    from ota import _source
 
-        source = _source.File(url[5:])
-    else:
-        if not url.partition("?")[0].endswith(".molt"):
-            try:
-                data = _http.get(_under(url, "/channels/" + channel), CHANNEL_MAX, tries=tries, **options)
-            except _http.Failed as failure:
-                fail(*failure.args)
-            host = host_of()
-            expect = engine.channel(host, data, channel, host.device_id)
-            if expect == INSTALLED:
-                return None
-            if isinstance(expect, int):
-                fail(expect)
-            url = _under(url, "/bundles/%s.molt" % "".join("%02x" % byte for byte in expect))
-        source = _http.Source(url, tries=tries, **options)
-    host = host_of(source)
+    try:
+        if url[:5] == "file:":
+            source = _source.File(url[5:])
+        else:
+            http = _http.Http(**options)
+            if not url.partition("?")[0].endswith(".molt"):
+                data = yield from _http.getting(http, _under(url, "/channels/" + channel), CHANNEL_MAX, tries)
+                asking = host_of()
+                expect = engine.channel(asking, data, channel, asking.device_id)
+                if expect == INSTALLED:
+                    return None
+                if isinstance(expect, int):
+                    fail(expect)
+                url = _under(url, "/bundles/%s.molt" % "".join("%02x" % byte for byte in expect))
+            source = _source.Web(http, url, tries)
+        host = host_of(source)
+    except _http.Failed as failure:
+        fail(failure.args[0], failure.args[1])
+    finally:
+        if http and not host:
+            http.close()
     host.expect, host.retry_failed = expect, retry_failed
     return host
 
@@ -142,12 +147,17 @@ def _told(progress, quiet):
 def update(url=None, channel=None, *, restart=True, retry_failed=False, ca=None, quiet=False, progress=None,
            timeout_s=30, tries=5):
     # True: installed (with restart=False: restart to try it). False: it runs here already.
-    url, channel, ca = configured(url, channel, ca)
-    lock()
+    tell = _told(progress, quiet)
+    work = installing(url, channel, ca, retry_failed=retry_failed, timeout_s=timeout_s, tries=tries)
     try:
-        done = _install(url, channel, retry_failed, _told(progress, quiet), ca=ca, timeout_s=timeout_s, tries=tries)
+        while True:
+            now = next(work)
+            if now:
+                tell(*now)
+    except StopIteration as end:
+        done = end.value
     finally:
-        unlock()
+        work.close()
     if not quiet:
         print("ota: " + (done or "this bundle runs here already"))
     if done and restart:
@@ -157,22 +167,28 @@ def update(url=None, channel=None, *, restart=True, retry_failed=False, ca=None,
     return bool(done)
 
 
-def _install(url, channel, retry_failed, tell, **options):
-    engine = _host.engine()
-    host = source_of(engine, url, channel, retry_failed, **options)
-    if not host:
-        return None
+def installing(url, channel, ca, **options):
+    # Generator: one installation. Yields as steps() does, or None; ends with what was done in words, or None: it runs
+    # here already. Closing it closes the connection, and lets others install.
+    url, channel, ca = configured(url, channel, ca)
+    lock()
+    host = None
     try:
+        engine = _host.engine()
+        host = yield from host_for(engine, url, channel, ca=ca, **options)
+        if not host:
+            return None
         state = opened(engine, host)
-        for now in steps(engine, state, host):
-            tell(*now)
+        yield from steps(engine, state, host)
+        done = engine.status(state)
     except ota.Error as error:
         if error.errno == INSTALLED:
             return None
         raise
     finally:
-        host.source.close()
-    done = engine.status(state)
+        if host:
+            host.source.close()
+        unlock()
     return "installed: %d chunks written, %d kept, %d bytes fetched in %d requests" % (
         done[7], done[6], done[4], host.source.requests)
 
@@ -182,18 +198,14 @@ def check(url=None, channel=None, *, retry_failed=False, ca=None, timeout_s=30, 
     # written but the newest signed time.
     url, channel, ca = configured(url, channel, ca)
     lock()
+    host = None
     try:
         engine = _host.engine()
-        host = source_of(engine, url, channel, retry_failed, ca=ca, timeout_s=timeout_s, tries=tries)
-        return _looked(engine, host) if host else None
-    finally:
-        unlock()
-
-
-def _looked(engine, host):
-    state = opened(engine, host)
-    try:
-        for now in steps(engine, state, host):
+        host = _http.finished(host_for(engine, url, channel, retry_failed, tries, ca=ca, timeout_s=timeout_s))
+        if not host:
+            return None
+        state = opened(engine, host)
+        for _ in steps(engine, state, host):
             found = engine.status(state)
             if found[0] not in _BEFORE:
                 break
@@ -202,6 +214,8 @@ def _looked(engine, host):
             return None
         raise
     finally:
-        host.source.close()
+        if host:
+            host.source.close()
+        unlock()
     sequence, kind = found[8:10] if len(found) > 9 else (None, None)
     return {"sequence": sequence, "digest": host.expect, "files_only": kind == 2, "bytes": found[2]}
