@@ -23,7 +23,7 @@ def engine():
 
 def host(source=None):
     # For one call of the engine, or one update: it reads what runs and what the store says when it is made.
-    # A source has info(), expect(offset, n) and read(offset, buffer), as _http.Source.
+    # A source has info(), expect(offset, n) and read(offset, buffer), as _source.Web.
     try:
         import esp32
     except ImportError:

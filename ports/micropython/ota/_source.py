@@ -39,8 +39,8 @@ class File:
 class Web:
     # By ranges, each as long as expect() says, over one connection while the server keeps it. A server without ranges
     # is read from the start, what is not wanted dropped. What length and entity tag say must stay the same.
-    def __init__(self, http, url, tries=5):
-        self._http, self._url, self._tries = http, url, tries
+    def __init__(self, url, tries=5, http=None, **options):
+        self._http, self._url, self._tries = http or _http.Http(**options), url, tries
         self._total = self._etag = None
         self._open = self._asked = self._whole = False
         self._at = self._end = self._since = self._failures = 0

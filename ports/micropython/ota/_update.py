@@ -2,7 +2,7 @@
 import gc
 
 import ota
-from ota import _host, _http
+from ota import _host
 
 AGAIN, BUSY, NO_MEMORY, E_IO, INSTALLED, CHANNEL_MAX = -1, -7, -16, -3, -92, 512
 _BEFORE = ("head", "verify", "probe", "preview")  # states that write nothing
@@ -50,8 +50,19 @@ def host_of(source=None):
     return _host.host(source)
 
 
-def opened(engine, host):
+def room():
+    # Where the engine's state will lie, taken before modules and connections cut the heap into pieces.
+    gc.collect()
+    try:
+        return [bytearray(15000)]
+    except MemoryError:
+        return [None]
+
+
+def opened(engine, host, place=()):
     # The engine's state: one block of 14 KB.
+    if place:
+        place[0] = None
     gc.collect()
     try:
         return engine.open(host)
@@ -89,7 +100,7 @@ def configured(url, channel, ca):
         pass
     url = url or found.get("url")
     if not url:
-        fail(_http.E_URL, "no URL given, and /ota.json names none ('molt provision --url' writes it)")
+        fail(-105, "no URL given, and /ota.json names none ('molt provision --url' writes it)")
     return url, channel or found.get("channel") or "stable", ca or found.get("ca")
 
 
@@ -102,7 +113,7 @@ def _under(url, tail):
 def host_for(engine, url, channel, retry_failed=False, tries=5, **options):
     # Generator that ends with the host whose source is the bundle to install, or with None: it runs here already.
     expect = host = http = None
-    from ota import _source
+    from ota import _http, _source
 
     try:
         if url[:5] == "file:":
@@ -118,7 +129,7 @@ def host_for(engine, url, channel, retry_failed=False, tries=5, **options):
                 if isinstance(expect, int):
                     fail(expect)
                 url = _under(url, "/bundles/%s.molt" % "".join("%02x" % byte for byte in expect))
-            source = _source.Web(http, url, tries)
+            source = _source.Web(url, tries, http)
         host = host_of(source)
     except _http.Failed as failure:
         fail(failure.args[0], failure.args[1])
@@ -172,13 +183,13 @@ def installing(url, channel, ca, **options):
     # here already. Closing it closes the connection, and lets others install.
     url, channel, ca = configured(url, channel, ca)
     lock()
-    host = None
+    host, place = None, room()
     try:
         engine = _host.engine()
         host = yield from host_for(engine, url, channel, ca=ca, **options)
         if not host:
             return None
-        state = opened(engine, host)
+        state = opened(engine, host, place)
         yield from steps(engine, state, host)
         done = engine.status(state)
     except ota.Error as error:
@@ -198,13 +209,15 @@ def check(url=None, channel=None, *, retry_failed=False, ca=None, timeout_s=30, 
     # written but the newest signed time.
     url, channel, ca = configured(url, channel, ca)
     lock()
-    host = None
+    host, place = None, room()
     try:
         engine = _host.engine()
+        from ota import _http
+
         host = _http.finished(host_for(engine, url, channel, retry_failed, tries, ca=ca, timeout_s=timeout_s))
         if not host:
             return None
-        state = opened(engine, host)
+        state = opened(engine, host, place)
         for _ in steps(engine, state, host):
             found = engine.status(state)
             if found[0] not in _BEFORE:
