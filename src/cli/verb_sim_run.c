@@ -13,6 +13,7 @@ static const struct cli_option options[] = {
     {"boots", 0, "N", "stop after N boots (default 8)"},
     {"time-scale", 0, "N", "let the watchdog run N times faster"},
     {"clock", 0, "SECONDS", "the device's clock at power-on, since 1970, or 'unset': 2000-01-01"},
+    {"fs", 0, "KIND", "what a blank 'vfs' is formatted with: littlefs (default) or fat"},
     {"seed", 0, "N", "choose other torn and weak cells"},
     {"micropython", 0, "PROGRAM", "the interpreter (default: the one that the build fetched)"},
     {"quiet", 'q', NULL, "say nothing about boots and resets"},
@@ -93,6 +94,11 @@ static int parse(struct cli_args *args, struct molt_simrun_options *run)
     if (code) {
         return code;
     }
+    const char *fs = cli_option(args, "fs");
+    if (fs && strcmp(fs, "littlefs") != 0 && strcmp(fs, "fat") != 0) {
+        return cli_usage(args, "--fs %s: expected littlefs or fat", fs);
+    }
+    run->fat = fs && strcmp(fs, "fat") == 0;
     run->boots = (uint32_t)boots;
     run->time_scale = (uint32_t)scale;
     run->cut = MOLT_CUT_BEFORE;

@@ -90,12 +90,13 @@ static int hello(struct simrun_session *session)
     molt_simrun_unique_id(session->board, id);
     uint32_t table = facts->boot.table_offset ? facts->boot.table_offset : MOLT_PTABLE_OFFSET;
     json_t *root =
-        json_pack("{s:s,s:s,s:s,s:I,s:s,s:I,s:I,s:b,s:s,s:I,s:I}", "chip", facts->chip, "board",
+        json_pack("{s:s,s:s,s:s,s:I,s:s,s:I,s:I,s:b,s:s,s:I,s:I,s:s}", "chip", facts->chip, "board",
                   facts->name, "running", session->result->boot.label, "running_offset",
                   (json_int_t)session->result->boot.offset, "reset_cause", session->cause,
                   "flash_size", (json_int_t)facts->flash_size, "table_offset", (json_int_t)table,
                   "rollback", facts->boot.rollback, "unique_id", id, "chip_id",
-                  (json_int_t)facts->boot.chip_id, "bootloader", (json_int_t)facts->min_bootloader);
+                  (json_int_t)facts->boot.chip_id, "bootloader", (json_int_t)facts->min_bootloader,
+                  "fs", session->options->fat ? "fat" : "littlefs");
     size_t n = root ? json_dumpb(root, (char *)session->buffer, SIMRUN_PIECE, JSON_COMPACT) : 0;
     json_decref(root);
     return n && n <= SIMRUN_PIECE ? reply(session, MOLT_OK, (uint32_t)n)

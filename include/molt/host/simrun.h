@@ -27,6 +27,7 @@ struct molt_simrun_options {
     uint32_t boots;      /* at most; 0 = 8 */
     uint32_t time_scale; /* the watchdog runs so many times faster; 0 = 1 */
     int64_t clock;       /* the device's clock at power-on, seconds since 1970; 0 = the host's */
+    bool fat;            /* a blank file system becomes FAT, not littlefs */
     /* One line about a boot, a reset, a cut; may be NULL. */
     void (*event)(void *context, const char *text);
     void *context;

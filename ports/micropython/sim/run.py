@@ -40,8 +40,9 @@ def mount():
     if first != b"\xff" * 4096:
         print("run.py: the file system of 'vfs' cannot be mounted and is not blank", file=sys.stderr)
         return
-    vfs.VfsLfs2.mkfs(device)
-    vfs.mount(vfs.VfsLfs2(device), "/")
+    kind = vfs.VfsFat if board.facts["fs"] == "fat" else vfs.VfsLfs2
+    kind.mkfs(device)
+    vfs.mount(kind(device), "/")
     with open("/boot.py", "w") as file:
         file.write(BOOT_PY)
 
