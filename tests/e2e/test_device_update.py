@@ -254,7 +254,8 @@ def test_crashes_of_a_confirmed_release_end_in_safe_mode(board, world, server):
     directory = "/rel/" + digests(world, 2)[1][:16]
     board("file = open('%s/main.py', 'w'); file.write('raise RuntimeError(5)'); file.close()" % directory)
     done = board()
-    assert done.json["boots"] == 3 and done.json["running"] == "ota_1"  # the third crash stays at the prompt
+    assert done.json["boots"] == 4 and done.json["running"] == "ota_1"
+    assert "ota: safe mode: 3 resets in a row" in done.stdout
     assert done.stdout.count("RuntimeError: 5") == 3
     board("import ota; ota.confirm()")
 

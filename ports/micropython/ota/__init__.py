@@ -1,7 +1,5 @@
 # Molt on the device. boot.py begins with:  import ota; ota.boot()
 # Small on purpose: everything else is imported when it is needed.
-import sys
-
 VERSION = "0.1.0"
 TRIAL_MS = 60_000  # a trial that neither confirms nor feeds the watchdog for so long is over
 LIMIT = 3  # fast resets in a row before the release is no longer started
@@ -21,15 +19,20 @@ def launch(path):
     exec(compile(text, path, "exec"), {"__name__": "__main__", "__file__": path})
 
 
-def boot(trial_ms=TRIAL_MS):
+def boot(trial_ms=TRIAL_MS, watchdog_ms=None):
     # Finishes what a power cut interrupted, counts a trial, then starts the release that belongs to the running slot.
-    from ota import _trial
+    # watchdog_ms: one for normal runs too, which ota.feed() or ota.healthy() feeds.
+    try:
+        from ota import _trial
+    except Exception as error:  # .mpy of another version, no memory, a file that is gone
+        from ota import _bare
 
-    return _trial.boot(trial_ms)
+        return _bare.boot(error)
+    return _trial.boot(trial_ms, watchdog_ms)
 
 
 def feed():
-    # The application lives: feeds the watchdog of a trial, and forgets old crashes once it ran for a minute.
+    # The application lives: feeds the watchdog of a trial, and forgets fast resets once it ran for a minute.
     from ota import _trial
 
     _trial.feed()

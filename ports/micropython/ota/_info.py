@@ -1,7 +1,7 @@
 # What runs, in a dictionary and in words.
 import sys
 
-from ota import _slots, _store
+from ota import _slots, _store, _trial
 
 _PHASES = ("none", "installing", "switching", "trial", "confirming", "rolling back", "confirmed", "failed")
 
@@ -25,7 +25,7 @@ def info():
         "trial": update.phase == _store.TRIAL and update.target == offset,
         "sequence": update.sequence,
         "outcome": update.outcome,
-        "crashes": _store.crashes(),
+        "crashes": _trial.starts()[0],
         "mpy": "%d.%d" % (sys.implementation._mpy & 0xFF, sys.implementation._mpy >> 8 & 3),
     }
 

@@ -7,7 +7,7 @@ try:
 except ImportError:
     NVS = None
 
-UPDATE, FLOOR, KEYS, FAILED, RELEASES, DEVICE = 1, 2, 3, 4, 5, 6
+UPDATE, FLOOR, KEYS, FAILED, RELEASES, DEVICE, REPORT, STARTS = 1, 2, 3, 4, 5, 6, 7, 8
 NONE, INSTALLING, SWITCHING, TRIAL, CONFIRMING, ROLLING_BACK, CONFIRMED, BROKEN = 0, 1, 2, 3, 4, 5, 6, 7
 NO_CHUNK, CANDIDATE = 0xFF, 0xFFFFFFFF
 _UPDATE = "<BBBBB3xiIII32s"
@@ -84,21 +84,3 @@ def device():
     data = _checked(DEVICE, 3) or b"\x01\x00\x00"
     n = data[1]
     return data[2 : 2 + n].decode(), data[3 + n : 3 + n + data[2 + n]]
-
-
-def crashes():
-    if NVS is None:
-        return (get(9) or b"\0")[0]
-    try:
-        return NVS("molt").get_i32("crashes")
-    except OSError:
-        return 0
-
-
-def set_crashes(n):
-    if n != crashes():
-        if NVS is None:
-            return put(9, bytes((n,)))
-        nvs = NVS("molt")
-        nvs.set_i32("crashes", n)
-        nvs.commit()

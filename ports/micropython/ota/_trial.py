@@ -1,5 +1,4 @@
-# The boot hook: docs/spec/store.md, "What each phase means at a boot". Plain Python; the engine is asked only for what
-# needs more than one record rewritten, and the hook can do without it.
+# The boot hook: docs/spec/store.md, "What each phase means at a boot". Plain Python; what is rarely needed lies in _settle.
 import os
 import struct
 import sys
@@ -9,138 +8,148 @@ import machine
 import ota
 from ota import _slots, _store
 
-_watchdog = None
-_done = False  # healthy() has nothing more to do
+on = False  # what runs is on trial
+_watchdog = _until = _normal_ms = _keeper = None
+_done = _forgotten = False
+_begin = time.ticks_ms()
 _ENOUGH = 2_000_000_000  # ms: a watchdog cannot be stopped, only put out of the way
-E_CANCELLED, E_UNCONFIRMED, E_NO_WAY_BACK, E_NO_TRIAL = -14, -62, -64, -65
+_LONGEST = 8_000  # ms: what any port's watchdog can do
+E_NO_TRIAL = -65
+PWRON, DEEPSLEEP, SOFT = 1, 4, 5
 
 
-def _engine():
-    # (engine, host), or None where the native module does not load.
-    try:
-        from ota import _host
-
-        return _host.engine(), _host.host()
-    except Exception as error:
-        print("ota: no engine here:", error)
-        return None
+def cause():
+    # Ports without it (unix) start as after a power-on.
+    return machine.reset_cause() if hasattr(machine, "reset_cause") else PWRON
 
 
-def _records():
-    # What otadata says: (partition of otadata, offsets of the OTA slots, [(sector, slot's offset, seq)] that count).
-    from binascii import crc32
-    from esp32 import Partition
+def restart():
+    if hasattr(machine, "reset"):
+        machine.reset()
+    sys.exit(0)  # a process: whoever watches it starts it again
 
-    slots = sorted(p.info()[1:3] for p in Partition.find(Partition.TYPE_APP) if 0x10 <= p.info()[1] <= 0x1F)
-    found = Partition.find(Partition.TYPE_DATA, subtype=0)
-    if not found or not slots:
-        return None, [], []
-    record, usable = bytearray(32), []
-    for sector in range(2):
-        found[0].readblocks(sector, record)
-        seq, state, crc = struct.unpack("<I20xII", record)
-        if seq != 0xFFFFFFFF and state not in (3, 4) and crc == crc32(record[:4], 0xFFFFFFFF):
-            usable.append((sector, slots[(seq - 1 & 0xFFFFFFFF) % len(slots)][1], seq))
-    return found[0], slots, usable
+
+def _warm():
+    # The bootloader did not look at otadata before this start.
+    return cause() in (DEEPSLEEP, SOFT)
 
 
 def _records_name(running):
     # False: the bootloader fell back from what the records name, and would try that again at each boot.
-    otadata, slots, usable = _records()
-    if not otadata:
+    if _slots.Partition is None or _warm():
         return True
-    if usable:
-        return max(usable, key=lambda row: (row[2], -row[0]))[1] == running
-    from esp32 import Partition
+    from ota import _records
 
-    factory = Partition.find(Partition.TYPE_APP, subtype=0)
-    return (factory[0].info()[2] if factory else slots[0][1]) == running
+    return _records.named() in (running, None)
 
 
-def _erase_records_of(offset):
-    # No record names that slot any more: the plain way back, without an engine. False: nothing else would be named.
-    otadata, slots, usable = _records()
-    if not any(at != offset for _, at, _ in usable) and slots and slots[0][1] == offset:
-        from esp32 import Partition
-
-        if not Partition.find(Partition.TYPE_APP, subtype=0):
-            return False
-    for sector, at, _ in usable:
-        if at == offset:
-            otadata.ioctl(6, sector)
-    return True
-
-
-def _by_hand(update, in_target):
-    # Without an engine nothing can be switched or confirmed, only given up.
-    if in_target and update.phase in (_store.TRIAL, _store.ROLLING_BACK):
-        update.phase = _store.ROLLING_BACK
-        update.save()
-        if _erase_records_of(update.target):
-            machine.reset()
-    elif not in_target and update.phase in (_store.SWITCHING, _store.TRIAL, _store.ROLLING_BACK):
-        _erase_records_of(update.target)  # first: while a record names the target, it may come up again
-        _store.add_failed(update.digest)
-        update.outcome = E_CANCELLED if update.phase == _store.ROLLING_BACK else E_UNCONFIRMED
-        update.phase = _store.BROKEN
-        update.save()
-
-
-def _settle():
-    # Brings an update that is under way forward; True when the running image is on trial.
+def _under_way():
+    # Brings an update that is under way forward. True: this boot is one of its own.
+    global on
     update = _store.Update()
     running = _slots.running()[2]
     if update.phase in (_store.NONE, _store.INSTALLING, _store.CONFIRMED, _store.BROKEN) and _records_name(running):
         return False
     in_target = update.phase != _store.NONE and running == update.target
-    if in_target and update.phase == _store.SWITCHING:
-        update.phase, update.boots = _store.TRIAL, 1
-        update.save()
-        return True
-    found = _engine()
-    if not found:
-        _by_hand(update, in_target)
-        return False
-    action = found[0].boot(found[1])
-    if action < 0:
-        print("ota: the update cannot be brought to its end: error", action)
-    elif action == 1:
-        machine.reset()
-    return False
+    if update.phase == _store.SWITCHING and not in_target and _warm():
+        restart()  # now the bootloader looks
+    from ota import _settle
+
+    on = in_target and update.phase == _store.SWITCHING and _settle.begin(update)
+    return on or _settle.settle(update, in_target)
 
 
 def _settled():
     # A store that cannot be read, or a full one, is no reason not to start what is there.
     try:
-        return _settle()
+        return _under_way()
     except Exception as error:
         print("ota: the update cannot be brought to its end:", error)
-        return False
+        return on
 
 
-def _count_crash():
-    n = _store.crashes() + 1
-    _store.set_crashes(n)
-    return n
+def starts():
+    # Record 8: (fast resets in a row, device clock at the last).
+    data = _store.get(_store.STARTS)
+    return struct.unpack("<BI", data[1:]) if data and len(data) == 6 and data[0] == 1 else (0, 0)
 
 
-def _arm(timeout_ms):
-    global _watchdog
-    _watchdog = machine.WDT(timeout=timeout_ms)
+def _set_starts(count, now=0):
+    if count:
+        _store.put(_store.STARTS, struct.pack("<BBI", 1, count, now & 0xFFFFFFFF))
+    elif _store.get(_store.STARTS) is not None:
+        _store.put(_store.STARTS, b"")
 
 
-def boot(trial_ms):
-    trial = _settled()
-    if machine.reset_cause() == machine.WDT_RESET and not trial:
-        _count_crash()
-    elif machine.reset_cause() == machine.PWRON_RESET:
-        _store.set_crashes(0)
-    if not trial and _store.crashes() >= ota.LIMIT:
-        print("ota: safe mode after %d crashes; a power cycle, or ota.confirm(), ends it" % ota.LIMIT)
-        _stay_at_prompt()
-        return None
-    if trial:
-        _arm(trial_ms)
+def _fast():
+    # Resets in a row, this one included, that came within a minute of the one before. Written at a reset only: not at a
+    # power-on or a wake, but to forget. A clock that jumped between two of them, to either side, makes it the first.
+    count, then = starts()
+    why = cause()
+    if why == PWRON or (why == DEEPSLEEP and count < ota.LIMIT):
+        _set_starts(0)
+        return 0
+    if count < ota.LIMIT:
+        now = int(time.time())
+        count = count + 1 if count and abs(now - then) < 60 else 1
+        _set_starts(count, now)
+    return count
+
+
+def _forget_later():
+    # Elsewhere than on an ESP32 the clock need not go on over a reset: there a timer tells that the minute has passed.
+    global _keeper
+    if _slots.Partition is None and hasattr(machine, "Timer"):
+        _keeper = machine.Timer(-1)
+        _keeper.init(mode=machine.Timer.ONE_SHOT, period=60_000, callback=lambda _: _forget())
+
+
+def _counted():
+    try:
+        n = _fast()
+        if 0 < n < ota.LIMIT:
+            _forget_later()
+        return n
+    except Exception as error:
+        print("ota: the resets cannot be counted:", error)
+        return 0
+
+
+def _keep(_):
+    # A timer feeds a watchdog that cannot wait for as long as it should.
+    if _until is None or time.ticks_diff(_until, time.ticks_ms()) > 0:
+        _watchdog.feed()
+
+
+def arm(timeout_ms):
+    # None: out of the way.
+    global _watchdog, _until, _keeper
+    if not hasattr(machine, "WDT") or (timeout_ms is None and _watchdog is None):
+        return
+    try:
+        _watchdog = machine.WDT(timeout=timeout_ms or _ENOUGH)
+    except ValueError:  # rp2, stm32
+        _until = timeout_ms and time.ticks_add(time.ticks_ms(), timeout_ms)
+        _watchdog = _watchdog or machine.WDT(timeout=_LONGEST)
+        if _keeper:
+            _keeper.deinit()
+        _keeper = machine.Timer(-1)
+        _keeper.init(period=_LONGEST // 4, callback=_keep)
+        _watchdog.feed()
+
+
+def boot(trial_ms, watchdog_ms):
+    global _normal_ms
+    _normal_ms = watchdog_ms
+    if not _settled() and _counted() >= ota.LIMIT:
+        from ota import _safe
+
+        return _safe.mode()
+    if on:
+        arm(trial_ms)
+        from ota import _guard
+    elif watchdog_ms:
+        arm(watchdog_ms)
     _before()
     try:
         release = _slots.current_release()
@@ -151,8 +160,10 @@ def boot(trial_ms):
         return None
     directory = _slots.release_directory(release)
     sys.path.insert(0, directory)
-    _run(directory + "/main.py", trial)
-    _stay_at_prompt()
+    try:
+        _run(directory + "/main.py")
+    finally:
+        stay_at_prompt()
     return directory
 
 
@@ -169,7 +180,7 @@ def _before():
         sys.print_exception(error)
 
 
-def _stay_at_prompt():
+def stay_at_prompt():
     # The firmware starts main.py of the current directory next: not that of another release, or of none.
     try:
         os.mkdir("/rel")
@@ -178,36 +189,72 @@ def _stay_at_prompt():
     os.chdir("/rel")
 
 
-def _run(path, trial):
+def _run(path):
+    # Ctrl-C gives the prompt, on trial too: the watchdog goes on. The end of main.py ends nothing: timers and threads may
+    # work on, and confirm. SystemExit is a restart of the interpreter, so a trial without a confirm is over.
     try:
         ota.launch(path)
-    except (SystemExit, KeyboardInterrupt):
+    except KeyboardInterrupt:
         raise
     except BaseException as error:
+        if isinstance(error, SystemExit) and not on:
+            raise
         sys.print_exception(error)
-        if trial:
-            print("ota: the trial failed")
-            rollback()
-        if _count_crash() < ota.LIMIT:
-            machine.reset()
+        if on:
+            _failed(error)
+        restart()
+
+
+def _failed(error):
+    print("ota: the trial failed")
+    try:
+        from ota import _report
+
+        _report.exception(error)
+    except Exception as another:
+        print("ota: no report of it:", another)
+    try:
+        rollback()
+    except Exception as another:
+        print("ota:", another)
+
+
+def _forget():
+    global _forgotten
+    _forgotten = True
+    _set_starts(0)
 
 
 def feed():
     if _watchdog:
         _watchdog.feed()
-    if time.ticks_ms() > 60_000:
-        _store.set_crashes(0)
+        if _until is not None:
+            arm(ota.TRIAL_MS if on else _normal_ms)
+    if not _forgotten and time.ticks_diff(time.ticks_ms(), _begin) > 60_000:
+        _forget()
+
+
+def _pending():
+    # Also a firmware that came by other means may wait for its confirm.
+    if on:
+        return True
+    if _slots.Partition is None:
+        return False
+    from ota import _records
+
+    return _records.state_of(_slots.running()[2]) in (0, 1)
 
 
 def healthy():
-    feed()
     global _done
+    feed()
     if not _done:
-        confirm()
+        if _pending():
+            confirm()
         _done = True
 
 
-def _check(code):
+def check(code):
     if code < 0:
         from ota import _words
 
@@ -215,25 +262,20 @@ def _check(code):
 
 
 def confirm():
-    from ota import _host
+    global on
+    from ota import _settle
 
-    code = _host.engine().confirm(_host.host())
+    code = _settle.confirm()
     if code != E_NO_TRIAL:
-        _check(code)
-    if _watchdog:
-        _arm(_ENOUGH)
-    _store.set_crashes(0)
+        check(code)
+    on = False
+    arm(_normal_ms)
+    _forget()
     return code != E_NO_TRIAL
 
 
 def rollback():
-    found = _engine()
-    if found:
-        _check(found[0].rollback(found[1]))
-    else:
-        update = _store.Update()
-        in_target = _slots.running()[2] == update.target
-        _check(0 if in_target and update.phase in (_store.TRIAL, _store.ROLLING_BACK) else E_NO_WAY_BACK)
-        _by_hand(update, in_target)
-        _check(E_NO_WAY_BACK)  # here still
-    machine.reset()
+    from ota import _settle
+
+    check(_settle.rollback())
+    restart()
