@@ -1,5 +1,7 @@
 /*
- * The engine: installs a bundle on a device, and carries it through its trial. Freestanding:
+ * The engine: installs a bundle on a device, and carries it through its trial. A bundle brings an
+ * app, an app with a release of files, or a release alone (files only: it runs on the firmware that
+ * runs now, and no slot is touched). Freestanding:
  * everything that the platform gives comes through the port's interfaces; no heap, no globals, no
  * clock.
  *
@@ -49,10 +51,17 @@ struct molt_device {
     uint32_t bootloader;               /* ESP-IDF version, as in the manifest; 0 = unknown */
     const struct molt_app_slot *slots; /* the caller's, all app partitions that can be booted */
     uint32_t slot_count;
-    int running;             /* number of the slot that runs */
-    uint32_t otadata_offset; /* in flash; 0 = the table has none */
-    bool rollback;           /* bootloader built with rollback; true when unknown */
+    int running;                             /* number of the slot that runs */
+    uint32_t otadata_offset;                 /* in flash; 0 = the table has none */
+    bool rollback;                           /* bootloader built with rollback; true when unknown */
+    uint8_t running_image[MOLT_SHA256_SIZE]; /* last 32 bytes of the image that runs, its appended
+                                                SHA-256; zeros = unknown */
 };
+
+/*
+ * A platform without slots gives one in their place: number MOLT_OTADATA_FACTORY, offset and size
+ * 0, running; otadata_offset 0. Only bundles with files alone can be installed there.
+ */
 
 struct molt_engine_port {
     const struct molt_flash *flash;
@@ -67,6 +76,10 @@ struct molt_engine_port {
     uint64_t now;          /* seconds since 1970 UTC; 0 = unknown */
     const uint8_t *expect; /* digest that the bundle must have (from the channel), or NULL */
     bool retry_failed;     /* install also what failed its trial before */
+    uint32_t image;  /* not 0: the source is no bundle, but an app image of so many bytes, that
+                        nobody signed. Only where the operator allowed that. */
+    bool has_target; /* install into slot `target`, else the engine chooses */
+    int target;      /* a number; MOLT_OTADATA_FACTORY too */
 };
 
 /* ---- Installing ---- */
@@ -118,9 +131,9 @@ struct molt_update {
     uint8_t switches;
     uint8_t boots; /* entries of the boot hook in the target */
     int32_t outcome;
-    uint32_t from_offset, target_offset; /* slots, by flash offset */
-    uint32_t sequence;
-    uint8_t digest[MOLT_SHA256_SIZE]; /* of the bundle */
+    uint32_t from_offset, target_offset; /* slots, by flash offset; equal: files only */
+    uint32_t sequence;                   /* 0: unsigned */
+    uint8_t digest[MOLT_SHA256_SIZE];    /* of the bundle; unsigned: SHA-256 of the image */
 };
 
 /* Caller-owned; zero-initialised is fine before start. Fields are the engine's own, to be read at
@@ -143,7 +156,10 @@ struct molt_engine {
 
     bool healing, writing; /* the update is stored; the otadata writer is at work */
     bool pruned, file_open;
-    uint32_t pack_at; /* release: offset in the pack that the stream stands at */
+    bool shared;      /* the release's directory belongs to another binding too */
+    uint8_t torn;     /* unsigned: chunk that a cut may have left half written; MOLT_NO_CHUNK */
+    uint32_t pack_at; /* offset in the release's pack, or in the unsigned image, that the stream
+                         stands at */
     uint32_t file;    /* release: file under work */
     char path[MOLT_PATH_MAX];
 
@@ -200,9 +216,24 @@ int molt_trial_boot(const struct molt_engine_port *port, enum molt_trial_action 
  */
 int molt_trial_confirm(const struct molt_engine_port *port);
 
-/* Give the running image up: MOLT_OK = restart now. MOLT_E_NO_WAY_BACK, also while an update is
- * being installed into the other slot. The bundle counts as failed. */
+/* Give the running image, or the files on trial, up: MOLT_OK = restart now. MOLT_E_NO_WAY_BACK,
+ * also while an update is being installed into the other slot. The bundle counts as failed. */
 int molt_trial_rollback(const struct molt_engine_port *port);
+
+/* ---- Switching by hand ---- */
+
+/*
+ * Length of the image in a slot, which is read once: whole, and bootable on this chip. An error of
+ * molt_image_check, of the flash, or MOLT_E_NOT_A_SLOT.
+ */
+int molt_slot_image(const struct molt_engine_port *port, int number);
+
+/*
+ * The slot boots next, as a trial, under the SHA-256 of its image as digest: MOLT_OK = restart now.
+ * Refused as by molt_slot_image; MOLT_E_ARGUMENT for the slot that runs; MOLT_E_UNCONFIRMED;
+ * MOLT_E_OTADATA_NONE; MOLT_E_NO_WAY_BACK when an install was cut that may have torn that slot.
+ */
+int molt_slot_switch(const struct molt_engine_port *port, int number);
 
 /* ---- Records of the store (docs/spec/store.md) ---- */
 
@@ -229,8 +260,13 @@ int molt_failed_has(const struct molt_store *store, const uint8_t digest[MOLT_SH
 int molt_failed_add(const struct molt_store *store, const uint8_t digest[MOLT_SHA256_SIZE]);
 
 #define MOLT_RELEASES_MAX 6
+/* In place of a slot's offset: the release of a files-only update until it is confirmed. It runs
+ * while that update (from_offset == target_offset == the running slot's) is in phase SWITCHING,
+ * TRIAL or CONFIRMING and its image is the one that runs; else the binding of the running slot and
+ * image. */
+#define MOLT_CANDIDATE 0xFFFFFFFFu
 struct molt_release_binding {
-    uint32_t slot_offset;
+    uint32_t slot_offset;                   /* or MOLT_CANDIDATE */
     uint8_t image_sha256[MOLT_SHA256_SIZE]; /* the image's last 32 bytes: its appended SHA-256 */
     uint8_t release[MOLT_SHA256_SIZE];      /* SHA-256 of the release's pack */
 };
@@ -240,6 +276,7 @@ int molt_releases_load(const struct molt_store *store,
 int molt_releases_save(const struct molt_store *store, const struct molt_release_binding *bindings,
                        uint32_t count);
 
+#define MOLT_RELEASE_LIST     ".list" /* in a release's directory: its list, as in the pack */
 #define MOLT_RELEASE_ROOT     "/rel"
 #define MOLT_RELEASE_DIR_SIZE 22 /* "/rel/" and 16 hex digits and NUL */
 void molt_release_directory(const uint8_t release[MOLT_SHA256_SIZE],

@@ -106,11 +106,18 @@ const struct molt_payload *molt_manifest_payload(const struct molt_manifest *man
 /* ---- Release list: deterministic CBOR array of {1: path, 2: length, 3: SHA-256, 4: policy} ----
  */
 
-enum molt_keep { MOLT_KEEP_REPLACE = 0, MOLT_KEEP_IF_CHANGED = 1, MOLT_KEEP_DELETE = 2 };
+/* What becomes of a file that the application changed. DELETE and FOLDER stand for themselves,
+ * without content: nothing is installed for them. */
+enum molt_keep {
+    MOLT_KEEP_REPLACE = 0,
+    MOLT_KEEP_IF_CHANGED = 1, /* installed; then the changed file is carried over it */
+    MOLT_KEEP_DELETE = 2,     /* a file or folder that is not carried over */
+    MOLT_KEEP_FOLDER = 3      /* what the application made or changed below it is carried over */
+};
 
 struct molt_release_file {
     char path[100]; /* relative, '/' between names; no empty name, no "." or "..", no control
-                       character, no backslash (FAT takes it for '/') */
+                       character, no backslash (FAT takes it for '/'), ".list" not at its top */
     uint32_t length;
     uint32_t offset; /* in the pack */
     uint8_t sha256[MOLT_SHA256_SIZE];

@@ -35,6 +35,7 @@ extern const void *const molt_roots[];
 const void *const molt_roots[] = {
     (const void *)molt_engine_start,   (const void *)molt_engine_step,
     (const void *)molt_trial_boot,     (const void *)molt_trial_confirm,
-    (const void *)molt_trial_rollback, (const void *)molt_update_load,
+    (const void *)molt_trial_rollback, (const void *)molt_slot_switch,
+    (const void *)molt_slot_image,     (const void *)molt_update_load,
     (const void *)molt_releases_load,  (const void *)molt_release_directory,
     (const void *)&molt_p256_verifier, (const void *)&molt_sha256};

@@ -7,6 +7,7 @@
 bool molt_release_path_ok(const char *path)
 {
     const char *name = path;
+    bool first = true;
     for (;; path++) {
         unsigned char c = (unsigned char)*path;
         if (c == '/' || c == 0) {
@@ -14,6 +15,10 @@ bool molt_release_path_ok(const char *path)
             if (n == 0 || (name[0] == '.' && (n == 1 || (n == 2 && name[1] == '.')))) {
                 return false;
             }
+            if (first && n == 5 && memcmp(name, ".list", 5) == 0) {
+                return false; /* the place of the list itself */
+            }
+            first = false;
             if (c == 0) {
                 return true;
             }
@@ -33,7 +38,7 @@ static int parse_field(struct molt_cbor_reader *reader, int key, struct molt_rel
     case RELEASE_LENGTH: return molt_cbor_u32(reader, 0, UINT32_MAX, &file->length);
     case RELEASE_SHA256: return molt_cbor_bytes(reader, file->sha256, sizeof file->sha256);
     case RELEASE_POLICY:
-        error = molt_cbor_u32(reader, MOLT_KEEP_IF_CHANGED, MOLT_KEEP_DELETE, &policy);
+        error = molt_cbor_u32(reader, MOLT_KEEP_IF_CHANGED, MOLT_KEEP_FOLDER, &policy);
         file->policy = (uint8_t)policy;
         return error;
     default: return MOLT_E_FORMAT;
@@ -59,7 +64,7 @@ int molt_release_next(struct molt_release_reader *reader, struct molt_release_fi
     }
     uint32_t needed = 1u << RELEASE_PATH | 1u << RELEASE_LENGTH | 1u << RELEASE_SHA256;
     if (key < 0 || (map.seen & needed) != needed || !molt_release_path_ok(file->path) ||
-        (file->policy == MOLT_KEEP_DELETE && file->length) ||
+        (file->policy >= MOLT_KEEP_DELETE && file->length) ||
         file->length > reader->pack_size - reader->offset) {
         return MOLT_E_RELEASE;
     }

@@ -42,7 +42,6 @@ void molt_engine_enter(struct molt_engine *e, enum molt_engine_state state)
 {
     e->state = (uint8_t)state;
     e->at = 0;
-    e->filled = 0;
 }
 
 int molt_engine_start(struct molt_engine *engine, const struct molt_engine_port *port)
@@ -88,11 +87,15 @@ void molt_engine_progress(const struct molt_engine *engine, uint32_t *done, uint
     const struct molt_payload *app = engine->app;
     *done = 0;
     *total = 0;
-    if (!app || engine->state < MOLT_STATE_HEAL) {
+    if (engine->state < MOLT_STATE_HEAL) {
         return;
     }
-    *total = app->length + (engine->release ? engine->release->length : 0);
-    if (engine->state <= MOLT_STATE_CHECK) {
+    *total = (app ? app->length : 0) + (engine->release ? engine->release->length : 0);
+    if (engine->port->image && engine->state <= MOLT_STATE_CHECK) {
+        *done = engine->pack_at;
+        return;
+    }
+    if (app && engine->state <= MOLT_STATE_CHECK) {
         /* A chunk that is being checked again counts as done: it never goes back but for a rewrite.
          */
         uint32_t chunk = engine->chunk - app->first_chunk;
@@ -101,8 +104,8 @@ void molt_engine_progress(const struct molt_engine *engine, uint32_t *done, uint
         *done = engine->state == MOLT_STATE_HEAL ? 0 : *done;
         return;
     }
-    *done = app->length;
-    if (engine->release) {
+    *done = app ? app->length : 0;
+    if (engine->release && engine->state > MOLT_STATE_CHECK) {
         *done += engine->state > MOLT_STATE_FILES ? engine->release->length : engine->pack_at;
     }
 }
@@ -120,6 +123,9 @@ int molt_engine_head(struct molt_engine *e)
         if (code < 0) {
             return code;
         }
+    }
+    if (e->port->image) {
+        return MOLT_DONE;
     }
     if (e->filled < MOLT_BUNDLE_HEAD) {
         code = molt_source_fill(e, 0, buffer, &e->filled, MOLT_BUNDLE_HEAD);
@@ -188,7 +194,7 @@ static int check_device(const struct molt_engine *e)
 {
     const struct molt_manifest *m = &e->manifest;
     const struct molt_device *d = &e->port->device;
-    if (m->chip_id != d->chip_id) {
+    if (m->chip_id != d->chip_id && (e->app || m->chip_id != MOLT_CHIP_ANY)) {
         return MOLT_E_CHIP;
     }
     if (m->board[0]) {
@@ -203,23 +209,24 @@ static int check_device(const struct molt_engine *e)
     if (m->min_bootloader && d->bootloader && d->bootloader < m->min_bootloader) {
         return MOLT_E_BOOTLOADER_OLD;
     }
-    /* Files with native code must suit the firmware that comes with them. */
-    if (e->release && e->release->mpy_abi && m->mpy_abi && e->release->mpy_abi != m->mpy_abi) {
+    /* Files with native code must suit the firmware that comes with them, or else runs. */
+    uint16_t abi = e->app ? m->mpy_abi : d->mpy_abi;
+    if (e->release && e->release->mpy_abi && abi && e->release->mpy_abi != abi) {
         return MOLT_E_MPY_ABI;
     }
     return MOLT_OK;
 }
 
-/* The running image must be confirmed: otherwise there would be nothing sure to return to. */
-static int check_running(const struct molt_engine *e, const struct molt_update *update)
+int molt_check_running(const struct molt_engine_port *port, const struct molt_update *update,
+                       bool files_only)
 {
-    const struct molt_device *d = &e->port->device;
+    const struct molt_device *d = &port->device;
     const struct molt_app_slot *running = molt_slot_by_number(d, d->running);
     struct molt_otadata otadata;
     if (!running) {
         return MOLT_E_NOT_A_SLOT;
     }
-    if (!d->otadata_offset) {
+    if (!d->otadata_offset && !files_only) {
         return MOLT_E_OTADATA_NONE;
     }
     bool unfinished =
@@ -227,22 +234,27 @@ static int check_running(const struct molt_engine *e, const struct molt_update *
     if (unfinished && update->target_offset == running->offset) {
         return MOLT_E_UNCONFIRMED;
     }
-    int code = molt_otadata_read(&otadata, e->port->flash, d->otadata_offset);
+    if (!d->otadata_offset) {
+        return MOLT_DONE;
+    }
+    int code = molt_otadata_read(&otadata, port->flash, d->otadata_offset);
     if (code < 0) {
         return code;
     }
     struct molt_otadata_situation situation;
     struct molt_otadata_choice choice;
     molt_situation_of(d, MOLT_OTADATA_NO_SLOT, &situation);
-    situation.facts.rollback = false; /* PENDING_VERIFY was NEW when the bootloader chose */
-    molt_otadata_choose(&otadata, &situation.facts, &choice);
-    if (choice.record >= 0 && choice.slot == d->running) {
+    molt_chosen(&otadata, &situation, &choice);
+    if (choice.slot != d->running) {
+        return MOLT_OK;
+    }
+    if (choice.record >= 0) {
         uint32_t state = otadata.record[choice.record].state;
         if (state == MOLT_OTA_NEW || state == MOLT_OTA_PENDING_VERIFY) {
             return MOLT_E_UNCONFIRMED;
         }
     }
-    return MOLT_OK;
+    return MOLT_DONE;
 }
 
 /* The next slot behind the running one, as ESP-IDF counts; under factory the first. */
@@ -266,9 +278,24 @@ static const struct molt_app_slot *choose_target(const struct molt_device *d)
 static int check_target(struct molt_engine *e)
 {
     const struct molt_flash *flash = e->port->flash;
+    const struct molt_device *d = &e->port->device;
+    if (e->release && !e->port->files) {
+        return MOLT_E_UNSUPPORTED;
+    }
+    if (!e->app) {
+        e->target = molt_slot_by_number(d, d->running);
+        return MOLT_OK;
+    }
     uint32_t needed = (e->app->length + SECTOR - 1) / SECTOR * SECTOR;
+    if (!e->port->has_target) {
+        e->target = choose_target(d);
+    } else if (e->port->target == d->running) {
+        return MOLT_E_ARGUMENT;
+    } else {
+        e->target = molt_slot_by_number(d, e->port->target);
+    }
     if (!e->target) {
-        return MOLT_E_NO_SECOND_SLOT;
+        return e->port->has_target ? MOLT_E_NOT_A_SLOT : MOLT_E_NO_SECOND_SLOT;
     }
     uint32_t sector_size = molt_flash_sector_size(flash, e->target->offset);
     if (sector_size == 0 || sector_size > SECTOR || flash->program_align > PROGRAM_ALIGN_MAX) {
@@ -278,29 +305,41 @@ static int check_target(struct molt_engine *e)
         needed < e->app->length) {
         return MOLT_E_SLOT_TOO_SMALL;
     }
-    return e->release && !e->port->files ? MOLT_E_UNSUPPORTED : MOLT_OK;
+    return MOLT_OK;
 }
 
 /* What an interrupted run left half written may read right once, also when that was another bundle:
- * its chunk is taken over. (The app is the first payload; chunk sizes differ only above 4 MB.) */
+ * its chunk is taken over. (The app is the first payload; chunk sizes differ only above 4 MB.) A
+ * files-only update carries it on for the next one. */
 static void begin_record(struct molt_engine *e, const struct molt_update *before)
 {
     const struct molt_app_slot *running =
         molt_slot_by_number(&e->port->device, e->port->device.running);
-    bool same =
-        before->phase == MOLT_PHASE_INSTALLING && before->target_offset == e->target->offset;
     memset(&e->update, 0, sizeof e->update);
     e->update.phase = MOLT_PHASE_INSTALLING;
-    e->update.chunk = same ? before->chunk : MOLT_NO_CHUNK;
+    e->update.chunk = before->chunk;
     e->update.from_offset = running->offset;
     e->update.target_offset = e->target->offset;
     e->update.sequence = e->manifest.sequence;
     memcpy(e->update.digest, e->manifest.digest, MOLT_SHA256_SIZE);
 }
 
-int molt_engine_verify(struct molt_engine *e)
+/* What the manifest would say of an unsigned image: one raw chunk, so that it is asked for once. */
+static void describe_image(struct molt_engine *e)
 {
-    struct molt_update before;
+    struct molt_payload *app = &e->manifest.payload[0];
+    e->app = app;
+    app->length = e->port->image;
+    app->chunk_count = 1;
+    app->chunk_log2 = MOLT_CHUNK_LOG2_MIN;
+    while (app->length > (uint32_t)MOLT_CHUNK_MAX << app->chunk_log2) {
+        app->chunk_log2++;
+    }
+    e->manifest.chunk[0].encoded_size = app->length;
+}
+
+static int check_bundle(struct molt_engine *e)
+{
     int code = check_signature(e);
     if (code < 0) {
         return code;
@@ -310,7 +349,8 @@ int molt_engine_verify(struct molt_engine *e)
     }
     e->app = molt_manifest_payload(&e->manifest, MOLT_ROLE_APP);
     e->release = molt_manifest_payload(&e->manifest, MOLT_ROLE_RELEASE);
-    if (!e->app || e->app->has_base || e->manifest.payload_count != (e->release ? 2 : 1)) {
+    if (e->manifest.payload_count != (e->app != 0) + (e->release != 0) ||
+        !e->manifest.payload_count || (e->app && e->app->has_base)) {
         return MOLT_E_UNSUPPORTED;
     }
     for (uint32_t i = 0; i < e->manifest.chunk_count; i++) {
@@ -318,55 +358,50 @@ int molt_engine_verify(struct molt_engine *e)
             return MOLT_E_UNSUPPORTED;
         }
     }
-    code = check_device(e);
-    if (code < 0) {
-        return code;
-    }
-    code = molt_update_load(e->port->store, &before);
-    if (code < 0) {
-        return code;
-    }
-    code = check_running(e, &before);
-    if (code < 0) {
-        return code;
-    }
-    if (before.phase == MOLT_PHASE_CONFIRMED &&
-        memcmp(before.digest, e->manifest.digest, MOLT_SHA256_SIZE) == 0 &&
+    return check_device(e);
+}
+
+/* What was tried before, here or elsewhere. */
+static int check_history(struct molt_engine *e, const struct molt_update *before)
+{
+    if (before->phase == MOLT_PHASE_CONFIRMED &&
+        memcmp(before->digest, e->manifest.digest, MOLT_SHA256_SIZE) == 0 &&
         molt_slot_by_number(&e->port->device, e->port->device.running)->offset ==
-            before.target_offset) {
+            before->target_offset) {
         return MOLT_E_INSTALLED;
     }
-    code = molt_failed_has(e->port->store, e->manifest.digest);
-    if (code < 0 || (code > 0 && !e->port->retry_failed)) {
-        return code < 0 ? code : MOLT_E_FAILED_BEFORE;
+    int code = molt_failed_has(e->port->store, e->manifest.digest);
+    return code > 0 ? (e->port->retry_failed ? MOLT_OK : MOLT_E_FAILED_BEFORE) : code;
+}
+
+int molt_engine_verify(struct molt_engine *e)
+{
+    struct molt_update before;
+    int code = MOLT_OK;
+    if (e->port->image) {
+        describe_image(e);
+    } else {
+        code = check_bundle(e);
     }
-    e->target = choose_target(&e->port->device);
-    code = check_target(e);
+    if (code >= 0) {
+        code = molt_update_load(e->port->store, &before);
+    }
+    if (code >= 0) {
+        code = molt_check_running(e->port, &before, !e->app);
+        e->healing = !e->app && code == MOLT_DONE; /* then there is nothing to heal */
+    }
+    if (code >= 0 && !e->port->image) {
+        code = check_history(e, &before);
+    }
+    if (code >= 0) {
+        code = check_target(e);
+    }
     if (code < 0) {
         return code;
     }
     begin_record(e, &before);
-    code = check_freshness(e);
+    code = e->port->image ? MOLT_OK : check_freshness(e);
     return code < 0 ? code : MOLT_DONE;
-}
-
-/* Rule 11: the chip's revision is unknown, so what the running image needs is what is known to be
- * there. */
-static void revision_rules(const struct molt_engine *e, struct molt_image_rules *rules)
-{
-    uint8_t bytes[MOLT_IMAGE_HEADER_SIZE];
-    struct molt_image_header header;
-    const struct molt_app_slot *running =
-        molt_slot_by_number(&e->port->device, e->port->device.running);
-    rules->chip_id = e->port->device.chip_id;
-    rules->max_min_rev = 0xFF;
-    rules->max_min_rev_full = 0xFFFF;
-    rules->slot_offset = e->target->offset;
-    if (molt_flash_read(e->port->flash, running->offset, bytes, sizeof bytes) == MOLT_OK &&
-        molt_image_parse_header(&header, bytes, 0) == MOLT_OK) {
-        rules->max_min_rev = header.min_rev;
-        rules->max_min_rev_full = header.min_rev_full;
-    }
 }
 
 /* Head of the image: header and first segment's address tell an app from a merged firmware. */
@@ -375,6 +410,9 @@ int molt_engine_probe(struct molt_engine *e)
     enum { HEAD = MOLT_IMAGE_HEADER_SIZE + 8 };
     struct molt_image_header header;
     struct molt_image_rules rules;
+    if (!e->app) {
+        return MOLT_DONE;
+    }
     if (e->app->length < HEAD) {
         return MOLT_E_IMAGE_TRUNCATED;
     }
@@ -400,7 +438,7 @@ int molt_engine_probe(struct molt_engine *e)
     if (molt_chip_memory_at(chip, address) == MOLT_MEMORY_RESERVED) {
         return MOLT_E_IMAGE_MERGED;
     }
-    revision_rules(e, &rules);
+    molt_image_rules_of(e->port, e->target, &rules);
     if (header.min_rev > rules.max_min_rev || header.min_rev_full > rules.max_min_rev_full) {
         return MOLT_E_IMAGE_REVISION;
     }
@@ -421,9 +459,7 @@ static int write_on(struct molt_engine *e)
     return code;
 }
 
-static int plan(struct molt_engine *e, int (*make)(const struct molt_otadata *now,
-                                                   const struct molt_otadata_situation *situation,
-                                                   struct molt_otadata_plan *plan))
+static int plan(struct molt_engine *e, molt_plan_maker *make)
 {
     struct molt_otadata now;
     struct molt_otadata_situation situation;
@@ -448,6 +484,7 @@ int molt_engine_heal(struct molt_engine *e)
     if (!e->healing) { /* everything is checked: from here on things are written */
         e->healing = true;
         e->chunk = e->app->first_chunk;
+        e->torn = e->update.chunk;
         e->port->digest->start(&e->whole);
         e->sum = 0;
         return plan(e, molt_otadata_plan_heal);
@@ -463,17 +500,24 @@ int molt_engine_heal(struct molt_engine *e)
 
 int molt_engine_switch(struct molt_engine *e)
 {
+    if (!e->healing) { /* files only, and otadata names another slot: the switch to it is called off
+                        */
+        e->healing = true;
+        return plan(e, molt_otadata_plan_heal);
+    }
     if (e->writing) {
-        return write_on(e);
+        int code = write_on(e);
+        return code == MOLT_DONE && !e->app ? MOLT_OK : code;
     }
     if (e->update.phase != MOLT_PHASE_SWITCHING) {
         e->update.phase = MOLT_PHASE_SWITCHING;
-        e->update.chunk = MOLT_NO_CHUNK;
+        if (e->app) {
+            e->update.chunk = MOLT_NO_CHUNK;
+        }
         e->update.switches = 1;
-        e->update.boots = 0;
         return molt_update_save(e->port->store, &e->update);
     }
-    return plan(e, molt_otadata_plan_switch);
+    return e->app ? plan(e, molt_otadata_plan_switch) : MOLT_DONE;
 }
 
 /* ---- The whole slot ---- */
@@ -484,8 +528,13 @@ int molt_engine_image(struct molt_engine *e)
     struct molt_image image;
     struct molt_image_rules rules;
     const struct molt_engine_port *port = e->port;
+    if (!e->app) {
+        return MOLT_DONE;
+    }
     port->digest->finish(&e->whole, digest);
-    if (memcmp(digest, e->app->sha256, MOLT_SHA256_SIZE) != 0) {
+    if (port->image) {
+        memcpy(e->update.digest, digest, MOLT_SHA256_SIZE);
+    } else if (memcmp(digest, e->app->sha256, MOLT_SHA256_SIZE) != 0) {
         return MOLT_E_VERIFY; /* every chunk was right: the index and the whole contradict each
                                  other */
     }
@@ -494,7 +543,7 @@ int molt_engine_image(struct molt_engine *e)
     if (code < 0) {
         return code;
     }
-    revision_rules(e, &rules);
+    molt_image_rules_of(port, e->target, &rules);
     code = molt_image_check(&image, &rules, 0);
     if (code < 0) {
         return code;

@@ -80,6 +80,9 @@ static bool digest_is(const struct molt_engine *e, struct molt_digest_state *sta
 
 int molt_engine_scan(struct molt_engine *e)
 {
+    if (e->port->image) {
+        return molt_engine_sectors(e);
+    }
     if (e->chunk == e->app->first_chunk + e->app->chunk_count) {
         if (e->release && !e->pruned) { /* nothing was erased, but new files need the room */
             molt_engine_enter(e, MOLT_STATE_PRUNE);
@@ -182,4 +185,73 @@ int molt_engine_check(struct molt_engine *e)
     e->chunks_written++;
     e->chunk++;
     return MOLT_DONE;
+}
+
+/* 1 = what came, n bytes in the buffer, is what stands at this place of the slot; 0 = not. */
+static int sector_is(struct molt_engine *e, uint32_t start, uint32_t n)
+{
+    for (uint32_t at = 0, piece; at < n; at += piece) {
+        piece = n - at < sizeof e->input ? n - at : (uint32_t)sizeof e->input;
+        int code = molt_flash_read(e->port->flash, start + at, e->input, piece);
+        if (code < 0) {
+            return code;
+        }
+        if (memcmp(e->input, e->port->buffer + at, piece) != 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* An unsigned image brings no hashes to compare with: sector by sector, what came against what is
+ * there. `at` counts the operations on one sector; PROBE has opened the stream. */
+int molt_engine_sectors(struct molt_engine *e)
+{
+    const struct molt_engine_port *port = e->port;
+    uint32_t start = e->target->offset + e->pack_at, n = e->app->length - e->pack_at;
+    uint8_t chunk = (uint8_t)(e->pack_at >> e->app->chunk_log2);
+    if (n == 0) {
+        return MOLT_DONE;
+    }
+    n = n < SECTOR ? n : SECTOR;
+    int code = molt_stream_fill(e, n);
+    if (code != MOLT_OK) {
+        return code;
+    }
+    if (e->at == 1) {
+        e->at++;
+        return molt_flash_erase(port->flash, start, SECTOR);
+    }
+    if (e->at == 2) {
+        uint32_t padded = (n + PROGRAM_ALIGN_MAX - 1) & ~(PROGRAM_ALIGN_MAX - 1);
+        memset(port->buffer + n, 0xFF, padded - n);
+        e->at++;
+        e->bytes_written += n;
+        return molt_flash_program(port->flash, start, port->buffer, padded);
+    }
+    code = sector_is(e, start, n);
+    if (code < 0) {
+        return code;
+    }
+    if (e->at == 0 && (!code || chunk == e->torn)) {
+        if (!e->pruned) {
+            molt_engine_enter(e, MOLT_STATE_PRUNE);
+            return MOLT_DONE;
+        }
+        e->at = 1;
+        if (e->update.chunk != chunk) {
+            e->update.chunk = chunk;
+            return molt_update_save(port->store, &e->update);
+        }
+        return MOLT_OK;
+    }
+    if (!code) {
+        return MOLT_E_VERIFY;
+    }
+    add_to_image(e, e->pack_at, n);
+    e->at ? e->chunks_written++ : e->chunks_kept++;
+    e->pack_at += n;
+    e->at = 0;
+    e->filled = 0;
+    return MOLT_OK;
 }

@@ -3,6 +3,7 @@
 #define MOLT_ENGINE_INTERNAL_H
 
 #include "molt/engine.h"
+#include "molt/espimage.h"
 
 #define SECTOR            4096u
 #define PROGRAM_ALIGN_MAX 4u /* otadata's records are written four bytes at a time */
@@ -16,6 +17,7 @@ int molt_engine_preview(struct molt_engine *e);
 int molt_engine_heal(struct molt_engine *e);
 int molt_engine_prune(struct molt_engine *e);
 int molt_engine_scan(struct molt_engine *e);
+int molt_engine_sectors(struct molt_engine *e); /* scan, for an unsigned image */
 int molt_engine_erase(struct molt_engine *e);
 int molt_engine_write(struct molt_engine *e);
 int molt_engine_check(struct molt_engine *e);
@@ -44,10 +46,32 @@ int molt_stream_fill(struct molt_engine *e, uint32_t want);
 int molt_source_fill(struct molt_engine *e, uint32_t offset, uint8_t *buffer, uint32_t *have,
                      uint32_t n);
 
+/*
+ * The running image must be confirmed: otherwise there would be nothing sure to return to.
+ * MOLT_DONE when it is, and boots next; MOLT_OK when otadata names another slot; MOLT_E_NOT_A_SLOT,
+ * MOLT_E_OTADATA_NONE (unless only files change), MOLT_E_UNCONFIRMED.
+ */
+int molt_check_running(const struct molt_engine_port *port, const struct molt_update *update,
+                       bool files_only);
+
 /* Slots of the device. NULL when there is none. */
 const struct molt_app_slot *molt_slot_by_number(const struct molt_device *device, int number);
 const struct molt_app_slot *molt_slot_by_offset(const struct molt_device *device, uint32_t offset);
 
+/* What an image in this slot must satisfy. */
+void molt_image_rules_of(const struct molt_engine_port *port, const struct molt_app_slot *slot,
+                         struct molt_image_rules *rules);
+
+/* What the bootloader chose when it started what runs: PENDING_VERIFY was NEW then. */
+void molt_chosen(const struct molt_otadata *otadata, const struct molt_otadata_situation *situation,
+                 struct molt_otadata_choice *choice);
+
+typedef int molt_plan_maker(const struct molt_otadata *now,
+                            const struct molt_otadata_situation *situation,
+                            struct molt_otadata_plan *plan);
+
+/* Its target may be the factory app too, which no record puts on trial: where Molt switches to a
+ * slot, that is whole, and the boot hook keeps the trial. */
 void molt_situation_of(const struct molt_device *device, int target,
                        struct molt_otadata_situation *situation);
 

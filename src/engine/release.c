@@ -41,20 +41,28 @@ static bool is_ours(const char *name)
     return n == 16 && !name[n];
 }
 
+/* Those that this update leaves alone, their number; *gone = of the others: the target slot's, and
+ * a candidate that nobody confirmed. */
+static int staying(const struct molt_engine *e, struct molt_release_binding *bindings, int *gone)
+{
+    int count = molt_releases_load(e->port->store, bindings), kept = 0;
+    for (int i = 0; i < count; i++) {
+        if (bindings[i].slot_offset != MOLT_CANDIDATE &&
+            (!e->app || bindings[i].slot_offset != e->target->offset)) {
+            bindings[kept++] = bindings[i];
+        }
+    }
+    *gone = count - kept;
+    return count < 0 ? count : kept;
+}
+
 /* The target slot loses its release, before its first erase. */
 static int unbind_target(struct molt_engine *e)
 {
     struct molt_release_binding bindings[MOLT_RELEASES_MAX];
-    int count = molt_releases_load(e->port->store, bindings);
-    int kept = 0;
-    for (int i = 0; i < count; i++) {
-        if (bindings[i].slot_offset != e->target->offset) {
-            bindings[kept++] = bindings[i];
-        }
-    }
-    return count < 0 || kept == count
-               ? (count < 0 ? count : MOLT_OK)
-               : molt_releases_save(e->port->store, bindings, (uint32_t)kept);
+    int gone, count = staying(e, bindings, &gone);
+    return count < 0 || !gone ? count
+                              : molt_releases_save(e->port->store, bindings, (uint32_t)count);
 }
 
 /* Finds the next directory below /rel, from entry *index on, that no slot but the target and not
@@ -64,15 +72,9 @@ static int find_orphan(struct molt_engine *e, uint32_t *index)
     struct molt_release_binding bindings[MOLT_RELEASES_MAX];
     char own[MOLT_RELEASE_DIR_SIZE] = "";
     const struct molt_files *files = files_of(e);
-    int count = molt_releases_load(e->port->store, bindings);
+    int gone, count = staying(e, bindings, &gone);
     if (count < 0) {
         return count;
-    }
-    for (int i = 0; i < count; i++) {
-        if (bindings[i].slot_offset == e->target->offset) {
-            bindings[i] = bindings[--count];
-            i--;
-        }
     }
     if (e->release) {
         molt_release_directory(e->release->sha256, own);
@@ -168,7 +170,7 @@ int molt_engine_prune(struct molt_engine *e)
         int code = unbind_target(e);
         e->at = 1;
         if (code < 0 || files_of(e)) {
-            return code;
+            return code < 0 ? code : MOLT_OK;
         }
     }
     uint32_t index = 0;
@@ -177,24 +179,42 @@ int molt_engine_prune(struct molt_engine *e)
         return remove_one(e);
     }
     e->pruned = code == 0;
+    if (!e->app) {
+        molt_engine_enter(e, MOLT_STATE_LIST);
+    }
     return code < 0 ? code : MOLT_DONE;
 }
 
 /* ---- Staging ---- */
 
-/* The number of files; every path is checked before the first is written. */
+/* File number `wanted`; 0 is the list itself, which the buffer holds. Every path is checked before
+ * the first is written. MOLT_DONE behind the last. */
 static int walk(const struct molt_engine *e, uint32_t wanted, struct molt_release_file *file)
 {
     struct molt_release_reader reader;
     int code =
         molt_release_start(&reader, e->port->buffer, e->release->list_size, e->release->length);
-    for (uint32_t i = 0; code == MOLT_OK; i++) {
+    if (wanted == 0 && code == MOLT_OK) {
+        memset(file, 0, sizeof *file);
+        memcpy(file->path, MOLT_RELEASE_LIST, sizeof MOLT_RELEASE_LIST);
+        file->length = e->release->list_size;
+        memcpy(file->sha256, e->release->list_sha256, MOLT_SHA256_SIZE);
+    }
+    for (uint32_t i = 0; code == MOLT_OK && i < wanted; i++) {
         code = molt_release_next(&reader, file);
-        if (code == MOLT_OK && i == wanted) {
-            return MOLT_OK;
-        }
     }
     return code;
+}
+
+/* Is the directory in use already, for another slot or for what runs? */
+static int find_shared(struct molt_engine *e)
+{
+    struct molt_release_binding bindings[MOLT_RELEASES_MAX];
+    char own[MOLT_RELEASE_DIR_SIZE];
+    int gone, count = staying(e, bindings, &gone);
+    molt_release_directory(e->release->sha256, own);
+    e->shared = is_bound(bindings, count, own + 5);
+    return count < 0 ? count : MOLT_DONE;
 }
 
 /* Fetches the list into the buffer and checks it, every path before anything is created. */
@@ -227,7 +247,7 @@ int molt_engine_list(struct molt_engine *e)
     e->pack_at = e->release->list_size;
     e->file = 0;
     e->file_open = false;
-    return MOLT_DONE;
+    return find_shared(e);
 }
 
 /* e->path = directory of the release + "/" + the file's path, for which there is always room. */
@@ -268,14 +288,17 @@ static int make_directories(struct molt_engine *e)
     return MOLT_OK;
 }
 
-/* 1 = the file is there with this content, 0 = not. The window may hold decoded bytes, so a small
- * buffer. */
+/* 1 = the file is there with this content, or with what the application made of its own to keep;
+ * 0 = not. The window may hold decoded bytes, so a small buffer. */
 static int is_there(struct molt_engine *e, const struct molt_release_file *file)
 {
     uint8_t piece[256], digest[MOLT_SHA256_SIZE];
     const struct molt_files *files = files_of(e);
     uint32_t size = 0;
     int kind = files->ops->stat(files->context, e->path, &size);
+    if (kind == MOLT_FILE && e->shared && file->policy == MOLT_KEEP_IF_CHANGED) {
+        return 1;
+    }
     if (kind != MOLT_FILE || size != file->length) {
         return kind == MOLT_E_NOT_FOUND || kind >= 0 ? 0 : kind;
     }
@@ -303,8 +326,8 @@ static int check_space(struct molt_engine *e)
     int code;
     e->path[MOLT_RELEASE_DIR_SIZE] = 0;
     for (uint32_t i = 0; (code = walk(e, i, &file)) == MOLT_OK; i++) {
-        if (file.policy != MOLT_KEEP_REPLACE) {
-            return MOLT_E_UNSUPPORTED;
+        if (file.policy >= MOLT_KEEP_DELETE) {
+            continue;
         }
         needed += new_directories(e, &file) * 2 * SECTOR + ROOM_FOR_ENTRY;
         make_path(e, &file);
@@ -334,7 +357,13 @@ int molt_engine_preview(struct molt_engine *e)
         return MOLT_DONE;
     }
     int code = molt_engine_list(e);
-    return code == MOLT_DONE ? check_space(e) : code;
+    if (code == MOLT_DONE) {
+        code = check_space(e);
+        if (!e->app) {
+            molt_engine_enter(e, MOLT_STATE_PRUNE);
+        }
+    }
+    return code;
 }
 
 /* Brings the stream to the pack's offset `to`: on in this chunk, or into the one that holds it.
@@ -408,8 +437,9 @@ int molt_engine_files(struct molt_engine *e)
     if (code != MOLT_OK) {
         return code; /* MOLT_DONE behind the last file */
     }
-    if (file.policy != MOLT_KEEP_REPLACE) {
-        return MOLT_E_UNSUPPORTED;
+    if (file.policy >= MOLT_KEEP_DELETE) {
+        e->file++;
+        return MOLT_OK;
     }
     make_path(e, &file);
     if (!e->file_open) {
@@ -422,6 +452,12 @@ int molt_engine_files(struct molt_engine *e)
     }
     if (e->at == file.length) {
         return close_file(e, &file);
+    }
+    if (e->file == 0) {
+        code = files->ops->write(files->context, e->path, 0, e->port->buffer, file.length);
+        e->port->digest->update(&e->decoded, e->port->buffer, file.length);
+        e->at = file.length;
+        return code;
     }
     code = seek(e, file.offset + e->at);
     if (code != MOLT_OK) {
@@ -451,20 +487,21 @@ int molt_engine_bind(struct molt_engine *e)
     struct molt_release_binding bindings[MOLT_RELEASES_MAX], own;
     const struct molt_app_slot *running =
         molt_slot_by_number(&e->port->device, e->port->device.running);
-    int count = molt_releases_load(e->port->store, bindings);
-    if (count < 0) {
-        return count;
+    const uint8_t *image = e->port->device.running_image;
+    int dropped, kept = staying(e, bindings, &dropped);
+    if (kept < 0) {
+        return kept;
     }
     memset(&own, 0, sizeof own);
     bool bound = e->release != 0;
-    int kept = 0;
-    for (int i = 0; i < count; i++) {
-        if (!e->release && bindings[i].slot_offset == running->offset) {
+    if (bound) {
+        memcpy(own.release, e->release->sha256, MOLT_SHA256_SIZE);
+    }
+    for (int i = 0; i < kept && !e->release; i++) {
+        if (bindings[i].slot_offset == running->offset &&
+            memcmp(bindings[i].image_sha256, image, MOLT_SHA256_SIZE) == 0) {
             memcpy(own.release, bindings[i].release, MOLT_SHA256_SIZE);
             bound = true; /* a firmware without files goes on with the files that run now */
-        }
-        if (bindings[i].slot_offset != e->target->offset) {
-            bindings[kept++] = bindings[i];
         }
     }
     if (kept == MOLT_RELEASES_MAX) { /* the oldest goes, but not the one of what runs */
@@ -474,11 +511,8 @@ int molt_engine_bind(struct molt_engine *e)
                 (MOLT_RELEASES_MAX - 1 - (uint32_t)gone) * sizeof bindings[0]);
     }
     if (bound) {
-        own.slot_offset = e->target->offset;
-        memcpy(own.image_sha256, e->image_sha256, MOLT_SHA256_SIZE);
-        if (e->release) {
-            memcpy(own.release, e->release->sha256, MOLT_SHA256_SIZE);
-        }
+        own.slot_offset = e->app ? e->target->offset : MOLT_CANDIDATE;
+        memcpy(own.image_sha256, e->app ? e->image_sha256 : image, MOLT_SHA256_SIZE);
         bindings[kept++] = own;
     }
     int code = molt_releases_save(e->port->store, bindings, (uint32_t)kept);

@@ -42,6 +42,7 @@ int molt_stream_open(struct molt_engine *e, uint32_t chunk)
 {
     const struct molt_source *source = e->port->source;
     e->chunk = chunk;
+    e->filled = 0;
     e->fetched = 0;
     e->input_at = 0;
     e->input_size = 0;

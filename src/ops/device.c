@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "molt/espimage.h"
 #include "molt/host/board.h"
 
 #define OTADATA_SIZE 0x2000u
@@ -45,6 +46,19 @@ static int read_record(struct molt_ops_device *d, const struct molt_store *store
     return MOLT_OK;
 }
 
+/* Nothing whole there: the image stays unknown. */
+static void find_running_image(struct molt_ops_device *d, const struct molt_flash *flash,
+                               const struct molt_app_slot *slot)
+{
+    struct molt_image image;
+    uint8_t buffer[4096];
+    if (molt_image_read(&image, flash, slot->offset, slot->size, buffer, sizeof buffer, NULL) < 0 ||
+        molt_flash_read(flash, slot->offset + image.length - MOLT_SHA256_SIZE,
+                        d->device.running_image, MOLT_SHA256_SIZE) < 0) {
+        memset(d->device.running_image, 0, MOLT_SHA256_SIZE);
+    }
+}
+
 int molt_ops_device_of(struct molt_ops_device *d, const struct molt_target *target,
                        struct molt_message *message)
 {
@@ -79,6 +93,7 @@ int molt_ops_device_of(struct molt_ops_device *d, const struct molt_target *targ
     for (uint32_t i = 0; i < d->device.slot_count; i++) {
         if (facts->running[0] && d->slots[i].offset == facts->running_offset) {
             d->device.running = d->slots[i].number;
+            find_running_image(d, &target->flash, &d->slots[i]);
         }
     }
     if (d->device.running == MOLT_OTADATA_NO_SLOT) {

@@ -52,7 +52,7 @@ def public_bytes(key):
 
 def test_module_names_and_state_size(micropython):
     lines = micropython("print(sorted(n for n in dir(molt) if n[0] != '_'))\nprint(molt.STATE_SIZE)\n")
-    assert lines[0] == str(sorted(["STATE_SIZE", "open", "step", "status", "boot", "confirm", "rollback", "channel",
+    assert lines[0] == str(sorted(["STATE_SIZE", "open", "step", "status", "boot", "confirm", "rollback", "switch", "image", "channel",
                                    "sha256", "verify", "inflate"]))
     assert int(lines[1]) < 16384
 

@@ -73,6 +73,7 @@ def test_healthy(molt, board, world, server):
     chunks, total, there = map(int, re.search(r"(\d+) of (\d+) chunks written, (\d+) were there", text).groups())
     assert (chunks, there) == (total, 0) and total > 20
     release = {path.split("/", 3)[3]: data for path, data in boards.files(molt.cwd / "board").items() if path.startswith("/rel/")}
+    assert release.pop(".list")[:1] >= b"\x80"  # the release's list itself, a CBOR array
     assert release == {path.name: path.read_bytes() for path in (world / "release").iterdir()}
     # One request for the channel, one for head and envelope, one a chunk, few for the files; nothing twice.
     assert len(server.log) - before <= total + 6

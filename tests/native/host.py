@@ -15,6 +15,7 @@ class Host:
     now = 0
     expect = None
     retry_failed = False
+    running_image = image = target = None
     has_files = True
     slots = ((0, 0x10000, 0x1B0000), (1, 0x1C0000, 0x1B0000))
 

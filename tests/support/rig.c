@@ -263,6 +263,7 @@ void rig_copy(struct rig *to, const struct rig *from)
     }
     wire(to);
     to->port.device.running = from->port.device.running;
+    memcpy(to->port.device.running_image, from->port.device.running_image, 32);
 }
 
 int rig_boot(struct rig *rig)
@@ -276,6 +277,8 @@ int rig_boot(struct rig *rig)
     for (uint32_t i = 0; i < rig->slot_count; i++) {
         if (rig->boot.result == MOLT_BOOT_RUNS && rig->slots[i].offset == rig->boot.offset) {
             rig->port.device.running = rig->slots[i].number;
+            memcpy(rig->port.device.running_image,
+                   rig->bytes + rig->boot.offset + rig->boot.image_length - 32, 32);
         }
     }
     return rig_resume(rig);
@@ -332,19 +335,35 @@ int rig_start(struct rig *rig)
 int rig_release(struct rig *rig, char directory[MOLT_RELEASE_DIR_SIZE])
 {
     struct molt_release_binding bindings[MOLT_RELEASES_MAX];
-    uint8_t tail[32];
-    int count = molt_releases_load(&rig->store, bindings);
-    for (int i = 0; i < count; i++) {
-        int code =
-            molt_flash_read(&rig->flash, rig->boot.offset + rig->boot.image_length - 32, tail, 32);
-        if (code < 0) {
-            return code;
-        }
-        if (bindings[i].slot_offset == rig->boot.offset &&
-            memcmp(bindings[i].image_sha256, tail, 32) == 0) {
-            molt_release_directory(bindings[i].release, directory);
-            return 1;
+    const uint8_t *image = rig->port.device.running_image;
+    const struct molt_app_slot *slot = NULL;
+    struct molt_update update;
+    int found = -1, count = molt_releases_load(&rig->store, bindings);
+    int code = molt_update_load(&rig->store, &update);
+    if (count < 0 || code < 0) {
+        return count < 0 ? count : code;
+    }
+    for (uint32_t i = 0; i < rig->port.device.slot_count; i++) {
+        if (rig->port.device.slots[i].number == rig->port.device.running) {
+            slot = &rig->port.device.slots[i];
         }
     }
-    return count < 0 ? count : 0;
+    assert_non_null(slot);
+    bool candidate =
+        update.phase >= MOLT_PHASE_SWITCHING && update.phase <= MOLT_PHASE_CONFIRMING &&
+        update.from_offset == update.target_offset && update.target_offset == slot->offset;
+    for (int i = 0; i < count; i++) {
+        bool fits = memcmp(bindings[i].image_sha256, image, 32) == 0;
+        if (fits && candidate && bindings[i].slot_offset == MOLT_CANDIDATE) {
+            found = i;
+            break;
+        }
+        if (fits && bindings[i].slot_offset == slot->offset) {
+            found = i;
+        }
+    }
+    if (found >= 0) {
+        molt_release_directory(bindings[found].release, directory);
+    }
+    return found >= 0;
 }

@@ -239,6 +239,28 @@ static uint32_t attribute(mp_obj_t host, qstr name)
     return (uint32_t)mp_obj_get_int_truncated(mp_load_attr(host, name));
 }
 
+/* Hosts of before do not have every attribute. */
+static mp_obj_t attribute_or_none(mp_obj_t host, qstr name)
+{
+    mp_obj_t words[] = {host, MP_OBJ_NEW_QSTR(name), mp_const_none};
+    return mp_call_function_n_kw(mp_load_global(MP_QSTR_getattr), 3, 0, words);
+}
+
+/* A digest of 32 bytes; None: *digest stays as it is. */
+static bool take_digest(mp_obj_t bytes, uint8_t digest[MOLT_SHA256_SIZE])
+{
+    mp_buffer_info_t data;
+    if (bytes == mp_const_none) {
+        return false;
+    }
+    mp_get_buffer_raise(bytes, &data, MP_BUFFER_READ);
+    if (data.len != MOLT_SHA256_SIZE) {
+        mp_raise_ValueError("a digest has 32 bytes");
+    }
+    memcpy(digest, data.buf, MOLT_SHA256_SIZE);
+    return true;
+}
+
 /* host.slots: (number, offset, size) of each app partition; number -1 = factory. */
 static void take_slots(struct native *n)
 {
@@ -277,21 +299,28 @@ static void take_device(struct native *n)
     device->running = slot < 0 ? MOLT_OTADATA_FACTORY : (int)slot;
     device->otadata_offset = attribute(n->host, MP_QSTR_otadata);
     device->rollback = mp_obj_is_true(mp_load_attr(n->host, MP_QSTR_rollback));
+    take_digest(attribute_or_none(n->host, MP_QSTR_running_image), device->running_image);
 }
 
-static void take_expect(struct native *n)
+/* What is to be installed, and where. */
+static void take_wish(struct native *n)
 {
-    mp_obj_t expect = mp_load_attr(n->host, MP_QSTR_expect);
-    mp_buffer_info_t digest;
-    if (expect == mp_const_none) {
-        return;
+    mp_obj_t image = attribute_or_none(n->host, MP_QSTR_image);
+    mp_obj_t target = attribute_or_none(n->host, MP_QSTR_target);
+    if (take_digest(mp_load_attr(n->host, MP_QSTR_expect), n->expect)) {
+        n->port.expect = n->expect;
     }
-    mp_get_buffer_raise(expect, &digest, MP_BUFFER_READ);
-    if (digest.len != MOLT_SHA256_SIZE) {
-        mp_raise_ValueError("expect: a digest has 32 bytes");
+    if (image != mp_const_none) {
+        n->port.image = (uint32_t)mp_obj_get_int_truncated(image);
+        if (n->port.image == 0) {
+            mp_raise_ValueError("image: its length in bytes, above 0");
+        }
     }
-    memcpy(n->expect, digest.buf, MOLT_SHA256_SIZE);
-    n->port.expect = n->expect;
+    if (target != mp_const_none) {
+        n->port.has_target = true;
+        n->port.target = (int)mp_obj_get_int(target);
+    }
+    n->port.retry_failed = mp_obj_is_true(mp_load_attr(n->host, MP_QSTR_retry_failed));
 }
 
 /* Joins the interfaces to the host. n is zeroed. */
@@ -337,9 +366,8 @@ static mp_obj_t mod_open(mp_obj_t host)
     mp_get_buffer_raise(state, &memory, MP_BUFFER_WRITE);
     struct native *n = memory.buf;
     join(n, host);
-    take_expect(n);
+    take_wish(n);
     n->port.window = n->window;
-    n->port.retry_failed = mp_obj_is_true(mp_load_attr(host, MP_QSTR_retry_failed));
     need_code(molt_engine_start(&n->engine, &n->port));
     n->host = NULL;
     return state;
@@ -374,7 +402,7 @@ static mp_obj_t mod_step(mp_obj_t state, mp_obj_t host)
 static MP_DEFINE_CONST_FUN_OBJ_2(step_obj, mod_step);
 
 /* status(state) -> (state's name, bytes done, of, error, bytes fetched, written, chunks kept,
- * written) */
+ * written, sequence number, 0 app only 1 with files 2 files only) */
 static mp_obj_t mod_status(mp_obj_t state)
 {
     const struct native *n = state_of(state);
@@ -389,6 +417,10 @@ static mp_obj_t mod_status(mp_obj_t state)
         number((uint32_t)n->engine.bytes_written),
         number(n->engine.chunks_kept),
         number(n->engine.chunks_written),
+        number(n->engine.manifest.sequence),
+        mp_obj_new_int(!n->engine.release ? 0
+                       : n->engine.app    ? 1
+                                          : 2),
     };
     return mp_obj_new_tuple(sizeof items / sizeof *items, items);
 }
@@ -435,6 +467,28 @@ static mp_obj_t mod_rollback(mp_obj_t host)
     return mp_obj_new_int(code);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(rollback_obj, mod_rollback);
+
+/* ---- Slots ---- */
+
+/* switch(host, slot's number) -> 0 restart now, or an error */
+static mp_obj_t mod_switch(mp_obj_t host, mp_obj_t slot)
+{
+    struct native *n = for_a_moment(host);
+    int code = molt_slot_switch(&n->port, (int)mp_obj_get_int(slot));
+    m_free(n);
+    return mp_obj_new_int(code);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(switch_obj, mod_switch);
+
+/* image(host, slot's number) -> length of the bootable image in it, or an error */
+static mp_obj_t mod_image(mp_obj_t host, mp_obj_t slot)
+{
+    struct native *n = for_a_moment(host);
+    int code = molt_slot_image(&n->port, (int)mp_obj_get_int(slot));
+    m_free(n);
+    return mp_obj_new_int(code);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(image_obj, mod_image);
 
 /* ---- Channels ---- */
 
@@ -558,6 +612,8 @@ static MP_DEFINE_CONST_FUN_OBJ_2(inflate_obj, mod_inflate);
     ROW(MP_QSTR_boot, boot_obj)                                                                    \
     ROW(MP_QSTR_confirm, confirm_obj)                                                              \
     ROW(MP_QSTR_rollback, rollback_obj)                                                            \
+    ROW(MP_QSTR_switch, switch_obj)                                                                \
+    ROW(MP_QSTR_image, image_obj)                                                                  \
     ROW(MP_QSTR_channel, channel_obj)                                                              \
     ROW(MP_QSTR_sha256, sha256_obj)                                                                \
     ROW(MP_QSTR_verify, verify_obj)                                                                \
