@@ -18,14 +18,14 @@ flock 5
 version=$(sed -n 's/^project(molt VERSION \([0-9.]*\).*/\1/p' "$top/CMakeLists.txt")
 [ -n "$version" ] || die "no version in CMakeLists.txt"
 
-# The name inside a file is the one it has on the device, whatever folder this is.
+# The name inside a file is the one it has on the device, whatever folder this is. Line numbers (5 %) stay behind.
 rm -rf "$out/ota.new"
 mkdir "$out/ota.new"
 cd "$top/ports/micropython"
 package=0
 for source in ota/*.py; do
 	module=$out/ota.new/$(basename "$source" .py).mpy
-	"$top/build/mpy-cross/mpy-cross" -s "$source" -o "$module" "$source" || die "$source: not compiled"
+	"$top/build/mpy-cross/mpy-cross" -O3 -s "$source" -o "$module" "$source" || die "$source: not compiled"
 	# Version 6, and no architecture: bytecode alone.
 	[ "$(od -An -tx1 -N3 "$module")" = " 4d 06 00" ] || die "$source: not bytecode of version 6"
 	size=$(wc -c <"$module")
@@ -56,7 +56,11 @@ for arch in "$@"; do
 	cp -r "$out/ota" "$native" "$out/mip/$arch/"
 	mip_json "$arch" >"$out/mip/$arch/package.json"
 	all=$((package + $(wc -c <"$native")))
-	printf '%8d  with molt_%s.mpy, %d bytes under the budget\n' $all "$arch" $((FLASH_MAX - all))
-	[ $all -le "$FLASH_MAX" ] || failed="$failed $arch"
+	if [ "$arch" = x64 ]; then # no board's: for tests
+		printf '%8d  with molt_x64.mpy\n' $all
+	else
+		printf '%8d  with molt_%s.mpy, of %d\n' $all "$arch" "$FLASH_MAX"
+		[ $all -le "$FLASH_MAX" ] || failed="$failed $arch"
+	fi
 done
 [ -z "$failed" ] || die "package and native module are over their budget of $FLASH_MAX bytes:$failed"
