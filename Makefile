@@ -32,7 +32,6 @@ check:
 
 native: deps
 	@scripts/native.sh
-	@scripts/package.sh
 
 soak: packages deps
 	@scripts/soak.sh

@@ -1,12 +1,16 @@
 """Ports without slots: the package on a genuine MicroPython without an esp32 module, on littlefs and on FAT."""
+import base64
 import hashlib
+import json
 import pathlib
+import re
 import struct
 import zlib
 
 import pytest
 
-from plainboard import Board
+from conftest import Molt, molt_path
+from plainboard import PACKAGE, Board
 
 pytestmark = pytest.mark.fast
 VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors/store"
@@ -113,3 +117,110 @@ update.save()
 print(chr(_slots.current_release()[0]))
 """).split()
     assert out == ["0", "o", "1", "o", "2", "c", "3", "c", "4", "c", "5", "o", "6", "o", "7", "o", "o"]
+
+
+# ---- Updates: files only ----
+
+MAINS = {
+    1: "import ota\nprint('RUNS 1', ota.confirm())",
+    2: "import ota, part\nprint('RUNS 2', part.version, ota.confirm())",
+    3: "raise RuntimeError('version 3 has a bug')",
+    4: "print('RUNS 4 and forgets')",
+}
+BOOT = (pathlib.Path(__file__).resolve().parents[2] / "ports/micropython/boot.py").read_text()
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory):
+    """Bundles without an app, and what enrols a board for them."""
+    folder = tmp_path_factory.mktemp("bundles")
+    molt = Molt(molt_path("MOLT_FAST"), folder)
+    molt.ok("key", "new", "key.pem")
+    for n, main in MAINS.items():
+        release = folder / ("release-%d" % n)
+        (release / "data").mkdir(parents=True)
+        (release / "main.py").write_text(main)
+        (release / "part.py").write_text("version = %d\n" % n)
+        (release / "data/table").write_bytes(bytes([n]) * 700)
+        molt.ok("bundle", "create", "-o", "%d.molt" % n, "--release", release, "--key", "key.pem", "--sequence", n)
+    public = base64.b64decode("".join((folder / "key.pem.pub").read_text().splitlines()[1:-1]))[-64:]
+    (folder / "ota.json").write_text(json.dumps({"keys": [{"use": "both", "key": public.hex()}]}))
+    return folder
+
+
+@pytest.fixture
+def enrolled(board, bundles):
+    board("""
+for path, text in (("/ota.json", %r), ("/boot.py", %r)):
+    with open(path, "w") as file:
+        file.write(text)
+""" % ((bundles / "ota.json").read_text(), BOOT))
+    board.update = lambda n, more="": "import ota\nota.update('file:/host%s/%d.molt', quiet=True%s)" % (bundles, n, more)
+    return board
+
+
+def test_files_only_update_trial_and_confirm(enrolled):
+    board = enrolled
+    assert board(board.update(1)) == "RUNS 1 True\n"
+    assert board() == "RUNS 1 False\n"
+    assert board(board.update(2)) == "RUNS 2 2 True\n"
+    assert board() == "RUNS 2 2 False\n"
+    out = board("import os; print(sorted(os.listdir('/')), len(os.listdir('/rel')))")
+    assert out == "['.molt', 'boot.py', 'host', 'ota.json', 'rel'] 2\n"
+
+
+@pytest.mark.parametrize("n, told", [(3, "version 3 has a bug"), (4, "RUNS 4 and forgets")])
+def test_a_failed_trial_goes_back_to_the_old_files(enrolled, n, told):
+    board = enrolled
+    board(board.update(1))
+    out = board(board.update(n))
+    assert told in out
+    if n == 4:  # nothing ends it but a reset
+        assert out == told + "\n"
+    else:
+        assert out.endswith("RUNS 1 False\n")
+    assert board() == "RUNS 1 False\n"
+    assert "(-77)" in board(board.update(n), check=1)
+
+
+SETTLE = """
+import ota
+ota.boot()
+from hashlib import sha256
+from ota import _slots, _store
+runs = _slots.current_release()
+n = {%r: 1, %r: 2}[runs]
+for name, digest in {1: %r, 2: %r}[n].items():
+    with open(_slots.release_directory(runs) + "/" + name, "rb") as file:
+        assert sha256(file.read()).digest() == digest, (n, name)
+if n == 2:
+    assert _store.Update().phase == _store.CONFIRMED
+    raise SystemExit(5)
+ota.update("file:/host%s/2.molt", quiet=True, retry_failed=True)
+raise SystemExit(9)
+"""
+
+
+def settle(bundles):
+    """Boots until version 2 is confirmed; whatever runs before, its files are whole."""
+    def files(n):
+        folder = bundles / ("release-%d" % n)
+        return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).digest()
+                for path in folder.rglob("*") if path.is_file()}
+
+    molt = Molt(molt_path("MOLT_FAST"), bundles)
+    digests = [bytes.fromhex(re.search("^  SHA-256 +([0-9a-f]{64})$", molt.ok("bundle", "show", "%d.molt" % n), re.M)[1])
+               for n in (1, 2)]
+    return SETTLE % (*digests, files(1), files(2), bundles)
+
+
+def test_a_cut_at_every_write_of_an_update(enrolled, bundles, tmp_path):
+    """Every write of the device from the update's first to the confirm's last: install, trial, confirm."""
+    board = enrolled
+    board(board.update(1))
+    script = settle(bundles)
+    (tmp_path / "cuts").mkdir()
+    board(board.update(2), record=str(tmp_path / "cuts"))
+    names = sorted(path.name for path in (tmp_path / "cuts").iterdir())
+    assert len(names) > 50 and {name[0] for name in names} == {"0", "1"}  # the install, the trial
+    board(script, then=script, replay=str(tmp_path / "cuts"), ends=5, load=["ota._trial", "ota._update", "molt_x64"])

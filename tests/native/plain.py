@@ -5,8 +5,11 @@
 #   path      folders of this machine for sys.path (they come as /host/...)
 #   script    Python text that runs at the first boot; else /boot.py and main.py do, as in the firmware
 #   cut       number of the write before which the power fails
-#   record    folder: a copy of the image before each write, NNNN, and with half of it, NNNN.torn
+#   record    folder: a copy of the image before each write, BOOT-NNNN, and with half of it, BOOT-NNNN.torn
+#   then      Python text for the boots behind the first
 #   replay    folder of such copies: for each, script runs on it until nothing resets any more
+#   ends      the code that each of these must end with (0)
+#   load      modules that are imported once, before the boots
 # Each boot is a process of its own (fork), which ends as a reset or a power cut does: at once.
 import ffi
 import json
@@ -43,7 +46,7 @@ class Disk:
     def _write(self, at, data):
         self.writes += 1
         if self.record:
-            name = "/host%s/%04d" % (self.record, self.writes)
+            name = "/host%s-%04d" % (self.record, self.writes)
             self.save(name)
             if options["fs"] == "lfs":  # FAT asks for sectors that are written wholly or not at all
                 half = memoryview(self.data)[at : at + len(data) // 2]
@@ -81,9 +84,6 @@ class Machine:
     PWRON_RESET, WDT_RESET = PWRON_RESET, WDT_RESET
     cause = PWRON_RESET
 
-    def __init__(self, disk):
-        self.disk = disk
-
     def reset(self):
         self.disk.end(RESET)
 
@@ -114,14 +114,15 @@ class Machine:
             pass
 
 
+machine = sys.modules["machine"] = Machine()
+
+
 def mount(disk):
     kind = vfs.VfsLfs2 if options["fs"] == "lfs" else vfs.VfsFat
-    words = {"progsize": 256, "readsize": 256} if options["fs"] == "lfs" else {}
     if disk.blank:
-        kind.mkfs(disk, **words)
+        kind.mkfs(disk)
     vfs.umount("/")
-    vfs.mount(vfs.VfsPosix("/"), "/host")
-    vfs.mount(kind(disk, **words), "/")
+    vfs.mount(kind(disk), "/")
     os.chdir("/")
 
 
@@ -154,8 +155,7 @@ def boot(image, script, cause, cut=None, record=None):
             raise OSError("killed by signal %d" % (status[0] & 0x7F))
         return status[1]
     disk = Disk(image)
-    sys.modules["machine"] = machine = Machine(disk)
-    machine.cause = cause
+    machine.disk, machine.cause = disk, cause
     mount(disk)
     disk.cut, disk.record = cut, record
     if script is not None:
@@ -173,13 +173,11 @@ def boot(image, script, cause, cut=None, record=None):
 
 def power_on(image, script, cut=None, record=None, boots=8):
     cause = PWRON_RESET
-    for _ in range(boots):
-        code = boot(image, script, cause, cut, record)
+    for n in range(boots):
+        code = boot(image, script, cause, cut, record and "%s/%d" % (record, n))
         if code != RESET:
-            return code
-        cause, script = WDT_RESET, options.get("then")
-        if cut or record:
             break
+        cause, script, cut = WDT_RESET, options.get("then"), None
     return code
 
 
@@ -191,7 +189,7 @@ def replay(folder):
         with open(options["image"], "wb") as file:
             file.write(data)
         code = power_on(options["image"], options["script"])
-        if code:
+        if code != options.get("ends", 0):
             print("at write %s: ended with %d" % (name, code))
             return FAILED
     return 0
@@ -199,10 +197,9 @@ def replay(folder):
 
 def main():
     sys.path[:] = ["", "/lib"] + ["/host" + folder for folder in options.get("path", ())]
+    vfs.mount(vfs.VfsPosix("/"), "/host")
     for name in options.get("load", ()):  # once for all boots
-        sys.path[:] = options["path"]
         __import__(name)
-    sys.path[:] = ["", "/lib"] + ["/host" + folder for folder in options.get("path", ())]
     if options.get("replay"):
         return replay(options["replay"])
     return power_on(options["image"], options.get("script"), options.get("cut"), options.get("record"))

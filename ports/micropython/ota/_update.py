@@ -47,6 +47,12 @@ def fail(code, text=None):
 
 
 def host_of(source=None):
+    from ota import _store
+
+    if _store.get(_store.KEYS) is None or _store.get(_store.DEVICE) is None:
+        from ota import _enrol
+
+        _enrol.take()
     return _host.host(source)
 
 
