@@ -32,6 +32,7 @@ check:
 
 native: deps
 	@scripts/native.sh
+	@scripts/package.sh
 
 soak: packages deps
 	@scripts/soak.sh

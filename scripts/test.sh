@@ -35,7 +35,7 @@ section_power() {
 	done
 	return $failed
 }
-section_native() { scripts/native.sh; }
+section_native() { scripts/native.sh && scripts/package.sh; }
 section_micropython() { scripts/micropython.sh; }
 section_usermod() { scripts/usermod.sh; }
 section_qemu() { scripts/qemu.sh; }
@@ -55,7 +55,7 @@ summary() {
 	check) grep -E '^(check|self-test)' "$2" ;;
 	gcc | clang | sanitize) grep -c 'warning:' "$2" | sed 's/$/ warnings/' ;;
 	mutate) tail -1 "$2" ;;
-	native) grep rv32imc "$2" ;;
+	native) grep -E ': text|  with ' "$2" ;;
 	power) awk '/power cuts, 3 boots/ { n += $1 } END { print n " power cuts, 3 boots and a rerun after each" }' "$2" ;;
 	*) tail -1 "$2" ;;
 	esac
@@ -87,7 +87,7 @@ for section in "$@"; do
 	sanitize) run 'build with AddressSanitizer and UndefinedBehaviorSanitizer' sanitize ;;
 	ctest) run 'unit tests, power cuts, corpus replay (sanitized)' ctest ;;
 	power) run 'power cuts at every operation' power ;;
-	native) run 'native modules' native ;;
+	native) run 'native modules, package' native ;;
 	micropython) run 'genuine MicroPython' micropython ;;
 	usermod) run 'MicroPython with the user C module' usermod ;;
 	qemu) run 'genuine MicroPython for QEMU boards' qemu ;;

@@ -122,7 +122,7 @@ sed 's/^/  /' "$work/ld.log"
 # The sizes of two structs, as those of objects in a file of its own.
 printf '#include "%s"\nchar state_size[sizeof(struct native)], engine_size[sizeof(struct molt_engine)];\n' "$source" >"$work/sizes.c"
 source=$work/sizes.c
-gcc_to -c "$work/sizes.o" $needed ${needed:+-include "$here/include/helpers.h"} "$@"
+gcc_to -c "$work/sizes.o" -O0 $needed ${needed:+-include "$here/include/helpers.h"} "$@"
 for what in state engine; do
 	printf '  %s size: %d\n' $what "0x$("${cross}nm" -S "$work/sizes.o" | sed -n "s/^[^ ]* \([^ ]*\) . ${what}_size\$/\1/p")"
 done

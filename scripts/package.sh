@@ -1,0 +1,66 @@
+#!/bin/sh
+# package.sh [ARCH...]: the device package as bytecode, build/native/ota/*.mpy, and for each architecture a folder that mip installs from,
+# build/native/mip/ARCH: package.json, the package, and the native module that native.sh made (all six without an argument).
+# What package and module take in flash is printed, and held against the budget: over it, the script fails.
+# MOLT_MIP_URL: where build/native/mip will be served; the URLs in package.json are whole then, as mip before 1.25 needs them.
+# For its own tests: MOLT_NATIVE_OUT, another folder; MOLT_FLASH_MAX, another budget.
+set -eu
+FLASH_MAX=${MOLT_FLASH_MAX:-61440} # bytes of package and one native module
+top=$(cd "$(dirname "$0")/.." && pwd)
+out=${MOLT_NATIVE_OUT:-$top/build/native}
+die() { echo "package.sh: $*" >&2; exit 1; }
+[ $# -gt 0 ] || set -- x64 armv6m armv7m armv7emsp rv32imc xtensawin
+
+"$top/scripts/mpy-cross.sh"
+mkdir -p "$out"
+exec 5>"$out/package.lock"
+flock 5
+version=$(sed -n 's/^project(molt VERSION \([0-9.]*\).*/\1/p' "$top/CMakeLists.txt")
+[ -n "$version" ] || die "no version in CMakeLists.txt"
+
+# The name inside a file is the one it has on the device, whatever folder this is. Line numbers (5 %) stay behind.
+rm -rf "$out/ota.new"
+mkdir "$out/ota.new"
+cd "$top/ports/micropython"
+package=0
+for source in ota/*.py; do
+	module=$out/ota.new/$(basename "$source" .py).mpy
+	"$top/build/mpy-cross/mpy-cross" -O3 -s "$source" -o "$module" "$source" || die "$source: not compiled"
+	# Version 6, and no architecture: bytecode alone.
+	[ "$(od -An -tx1 -N3 "$module")" = " 4d 06 00" ] || die "$source: not bytecode of version 6"
+	size=$(wc -c <"$module")
+	package=$((package + size))
+	printf '%8d  %s\n' "$size" "ota/$(basename "$module")"
+done
+rm -rf "$out/ota"
+mv "$out/ota.new" "$out/ota"
+printf '%8d  the package\n' "$package"
+
+# mip_json ARCH: what to install, and where it is.
+mip_json() {
+	base=${MOLT_MIP_URL:+${MOLT_MIP_URL%/}/$1/}
+	printf '{\n  "urls": [\n    ["molt_%s.mpy", "%smolt_%s.mpy"]' "$1" "$base" "$1"
+	for module in "$out"/ota/*.mpy; do
+		name=ota/$(basename "$module")
+		printf ',\n    ["%s", "%s%s"]' "$name" "$base" "$name"
+	done
+	printf '\n  ],\n  "version": "%s"\n}\n' "$version"
+}
+
+failed=
+for arch in "$@"; do
+	native=$out/molt_$arch.mpy
+	[ -e "$native" ] || die "no $native: run scripts/native.sh"
+	rm -rf "$out/mip/$arch"
+	mkdir -p "$out/mip/$arch"
+	cp -r "$out/ota" "$native" "$out/mip/$arch/"
+	mip_json "$arch" >"$out/mip/$arch/package.json"
+	all=$((package + $(wc -c <"$native")))
+	if [ "$arch" = x64 ]; then # no board's: for tests
+		printf '%8d  with molt_x64.mpy\n' $all
+	else
+		printf '%8d  with molt_%s.mpy, of %d\n' $all "$arch" "$FLASH_MAX"
+		[ $all -le "$FLASH_MAX" ] || failed="$failed $arch"
+	fi
+done
+[ -z "$failed" ] || die "package and native module are over their budget of $FLASH_MAX bytes:$failed"

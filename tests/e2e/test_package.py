@@ -1,0 +1,166 @@
+"""The package `ota` as bytecode, installed by a genuine mip, and what it takes of flash and heap."""
+import functools
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import threading
+import urllib.request
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+ARCHITECTURES = ("x64", "armv6m", "armv7m", "armv7emsp", "rv32imc", "xtensawin")
+pytestmark = pytest.mark.fast
+
+
+@pytest.fixture(scope="session")
+def native():
+    """The folder of what package.sh made."""
+    folder = TOP / "build/native"
+    assert (folder / "mip/x64/package.json").exists(), "run scripts/native.sh and scripts/package.sh"
+    return folder
+
+
+def package(out, *words, top=TOP, most=99999, **env):
+    return subprocess.run([top / "scripts/package.sh", *words], capture_output=True, text=True, timeout=200,
+                          env={**os.environ, "MOLT_NATIVE_OUT": str(out), "MOLT_FLASH_MAX": str(most), **env})
+
+
+@pytest.fixture
+def out(native, tmp_path):
+    """A folder of its own for package.sh, with the modules that native.sh made."""
+    for path in native.glob("molt_*.mpy"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def files_of(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_every_file_is_there_as_bytecode(native):
+    names = {p.stem for p in (TOP / "ports/micropython/ota").glob("*.py")}
+    assert {p.stem for p in (native / "ota").iterdir()} == names and len(names) > 8
+    for path in (native / "ota").iterdir():
+        data = path.read_bytes()
+        assert data[:3] == b"M\x06\x00", path  # version 6 without architecture: every firmware from 1.19 on takes it
+        assert b"ota/%s.py" % path.stem.encode() in data and str(TOP).encode() not in data
+
+
+def test_the_same_bytes_from_another_directory(out, tmp_path):
+    there = tmp_path / "a/longer name"
+    for name in ("ports", "scripts"):
+        shutil.copytree(TOP / name, there / name)
+    shutil.copy(TOP / "CMakeLists.txt", there)
+    (there / "build").mkdir()
+    (there / "build/native-tools").symlink_to(TOP / "build/native-tools")
+    for path in out.glob("molt_*.mpy"):
+        (there / "out").mkdir(exist_ok=True)
+        shutil.copy(path, there / "out")
+    for done in (package(out, "x64", "rv32imc"), package(there / "out", "x64", "rv32imc", top=there)):
+        assert done.returncode == 0, done.stderr
+    for name in ("ota", "mip"):
+        assert files_of(out / name) == files_of(there / "out" / name) != {}
+
+
+def test_flash_budget(out):
+    """Of boards: x64 is printed only."""
+    done = package(out, most=60 * 1024)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {arch: int(size) for size, arch in re.findall(r"^ *(\d+)  with molt_(\w+)\.mpy", done.stdout, re.M)}
+    assert sorted(rows) == sorted(ARCHITECTURES)
+    for arch, size in rows.items():
+        files = files_of(out / "mip" / arch)
+        assert sum(len(data) for name, data in files.items() if name != "package.json") == size
+    del rows["x64"]
+    largest = max(rows, key=rows.get)
+    over = package(out, most=rows[largest] - 1)
+    assert over.returncode == 1
+    assert re.search(r"over their budget of %d bytes:.* %s\b" % (rows[largest] - 1, largest), over.stderr)
+
+
+def test_a_missing_module_or_a_broken_file_is_named(tmp_path):
+    assert "molt_x64.mpy: run scripts/native.sh" in package(tmp_path, "x64").stderr
+    there = tmp_path / "tree"
+    for name in ("ports", "scripts"):
+        shutil.copytree(TOP / name, there / name)
+    shutil.copy(TOP / "CMakeLists.txt", there)
+    (there / "build").mkdir()
+    (there / "build/native-tools").symlink_to(TOP / "build/native-tools")
+    for text, words in (("def (", "not compiled"), ("import micropython\n@micropython.asm_thumb\ndef f(): pass", "not compiled")):
+        (there / "ports/micropython/ota/_bad.py").write_text(text)
+        done = package(there / "out", "x64", top=there)
+        assert done.returncode == 1 and "ota/_bad.py: " + words in done.stderr
+
+
+# ---- mip ----
+
+@pytest.fixture
+def web():
+    """serve(folder) -> base URL"""
+    servers = []
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    def serve(folder):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return "http://127.0.0.1:%d" % server.server_address[1]
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def micropython(folder, script):
+    binary = TOP / "build/micropython/micropython"
+    assert binary.exists(), "run scripts/micropython.sh"
+    (folder / "script.py").write_text(script)
+    done = subprocess.run([binary, "script.py"], cwd=folder, capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "MICROPYPATH": ".frozen:lib"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+INSTALL = """
+import mip
+mip.install("%s/package.json", target="lib")
+import molt_x64, ota
+print("STATE", molt_x64.STATE_SIZE, ota.__file__)
+"""
+
+
+def test_mip_relative_addresses(native, web):
+    """As mip resolves them since MicroPython 1.25 (Debian's 1.25 has an older mip frozen in)."""
+    base = web(native / "mip") + "/x64"
+    with urllib.request.urlopen(base + "/package.json") as reply:
+        found = json.load(reply)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", found["version"]) and not set(found) - {"urls", "version"}
+    wanted = files_of(native / "mip/x64")
+    del wanted["package.json"]
+    got = {}
+    for name, url in found["urls"]:
+        with urllib.request.urlopen(base + "/" + url) as reply:
+            got[name] = reply.read()
+    assert got == wanted
+
+
+def test_mip_installs_it_by_whole_addresses(out, web, tmp_path_factory):
+    """mip before MicroPython 1.25 takes no others."""
+    board, elsewhere = tmp_path_factory.mktemp("board"), tmp_path_factory.mktemp("web")
+    done = package(out, "x64", MOLT_MIP_URL=web(out / "mip") + "/")
+    assert done.returncode == 0, done.stderr
+    urls = json.loads((out / "mip/x64/package.json").read_text())["urls"]
+    assert all(url.startswith("http://127.0.0.1:") and url.endswith("/x64/" + name) for name, url in urls)
+    (out / "mip/x64/package.json").rename(elsewhere / "package.json")
+    text = micropython(board, INSTALL % web(elsewhere))
+    assert "Done\n" in text and re.search(r"^STATE \d+ lib/ota/__init__\.mpy$", text, re.M)
+    assert files_of(board / "lib") == files_of(out / "mip/x64")
