@@ -2,7 +2,8 @@
 # p256.sh: p256-m (ECDSA over P-256 by M. Pégourié-Gonnard, Apache-2.0) out of Debian trixie's source package of Mbed TLS 3.6, into
 # build/deps/p256-m, pinned by the SHA-256 of its two files, whichever point release brings them.
 #   p256-m.c, p256-m.h    as upstream
-#   p256_static.h         made of both: all functions static, so that a compiler drops what only signing needs; nothing of Mbed TLS
+#   p256_static.h         made of both: all functions static, so that a compiler drops what only signing needs; nothing of Mbed TLS;
+#                         on RISC-V the long multiplication stays a loop (176 bytes of 24 KB)
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 dir=$top/build/deps/p256-m
@@ -25,7 +26,7 @@ if [ ! -e "$dir/p256_static.h" ] || [ "$0" -nt "$dir/p256_static.h" ]; then
 	{
 		sed -n '1,/\*\//p' "$dir/p256-m.c"
 		grep '^#define P256_' "$dir/p256-m.h" | grep -v P256_M_H
-		sed -e '/^#include/d' -e 's/^int p256_/static int p256_/' "$dir/p256-m.c"
+		sed -e '/^#include/d' -e 's/^int p256_/static int p256_/' -e 's/^#if defined(MULADD64_SMALL)$/& \&\& !defined(__riscv)/' "$dir/p256-m.c"
 	} >"$dir/p256_static.h.new"
 	mv "$dir/p256_static.h.new" "$dir/p256_static.h"
 fi

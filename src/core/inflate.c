@@ -29,6 +29,8 @@ enum {
 #define NEED_INPUT MOLT_AGAIN
 #define NEED_ROOM  2
 
+#define NO_BITS (-1)
+
 struct input {
     const uint8_t *at, *end;
 };
@@ -40,25 +42,21 @@ void molt_inflate_start(struct molt_inflate *inflate, uint8_t window[MOLT_INFLAT
     inflate->state = HEAD;
 }
 
-/* Makes n (at most 24) bits available. */
-static bool have_bits(struct molt_inflate *z, struct input *in, uint32_t n)
+/* The next n (at most 24) bits, or NO_BITS: then they stay where they are until there are enough.
+ */
+static int32_t take_bits(struct molt_inflate *z, struct input *in, uint32_t n)
 {
     while (z->bit_count < n) {
         if (in->at == in->end) {
-            return false;
+            return NO_BITS;
         }
         z->bits |= (uint32_t)*in->at++ << z->bit_count;
         z->bit_count += 8;
     }
-    return true;
-}
-
-static uint32_t take_bits(struct molt_inflate *z, uint32_t n)
-{
     uint32_t value = z->bits & ((1u << n) - 1);
     z->bits >>= n;
     z->bit_count -= n;
-    return value;
+    return (int32_t)value;
 }
 
 static void emit(struct molt_inflate *z, uint8_t byte)
@@ -111,10 +109,11 @@ static int decode(struct molt_inflate *z, struct input *in, const uint16_t count
                   const uint16_t *symbol)
 {
     while (z->code_length < MAX_BITS) {
-        if (!have_bits(z, in, 1)) {
+        int32_t bit = take_bits(z, in, 1);
+        if (bit < 0) {
             return NEED_INPUT;
         }
-        z->code = (uint16_t)(z->code | take_bits(z, 1));
+        z->code = (uint16_t)(z->code | bit);
         uint16_t here = count[++z->code_length];
         if (z->code - z->first < here) {
             z->symbol = symbol[z->index + (z->code - z->first)];
@@ -148,13 +147,14 @@ static int block_head(struct molt_inflate *z, struct input *in)
         z->state = END;
         return MOLT_OK;
     }
-    if (!have_bits(z, in, 3)) {
+    int32_t head = take_bits(z, in, 3);
+    if (head < 0) {
         return NEED_INPUT;
     }
-    z->final = take_bits(z, 1) != 0;
-    switch (take_bits(z, 2)) {
+    z->final = (head & 1) != 0;
+    switch (head >> 1) {
     case 0:
-        take_bits(z, z->bit_count & 7); /* stored blocks begin on a byte */
+        take_bits(z, in, z->bit_count & 7); /* stored blocks begin on a byte */
         z->state = STORED_LENGTH;
         z->have = 0;
         return MOLT_OK;
@@ -166,17 +166,15 @@ static int block_head(struct molt_inflate *z, struct input *in)
 
 static int stored_length(struct molt_inflate *z, struct input *in)
 {
-    if (z->have == 0) {
-        if (!have_bits(z, in, 16)) {
-            return NEED_INPUT;
-        }
-        z->length = take_bits(z, 16);
-        z->have = 1;
-    }
-    if (!have_bits(z, in, 16)) {
+    int32_t half = take_bits(z, in, 16);
+    if (half < 0) {
         return NEED_INPUT;
     }
-    if ((take_bits(z, 16) ^ 0xFFFFu) != z->length) {
+    if (z->have++ == 0) {
+        z->length = (uint32_t)half;
+        return MOLT_OK; /* once more, for the complement */
+    }
+    if (((uint32_t)half ^ 0xFFFFu) != z->length) {
         return MOLT_E_CHUNK_DECODE;
     }
     z->state = STORED;
@@ -189,10 +187,11 @@ static int stored(struct molt_inflate *z, struct input *in)
         if (z->pending == MOLT_INFLATE_WINDOW) {
             return NEED_ROOM;
         }
-        if (!have_bits(z, in, 8)) {
+        int32_t byte = take_bits(z, in, 8);
+        if (byte < 0) {
             return NEED_INPUT;
         }
-        emit(z, (uint8_t)take_bits(z, 8));
+        emit(z, (uint8_t)byte);
     }
     z->state = HEAD;
     return MOLT_OK;
@@ -200,12 +199,13 @@ static int stored(struct molt_inflate *z, struct input *in)
 
 static int code_counts(struct molt_inflate *z, struct input *in)
 {
-    if (!have_bits(z, in, 14)) {
+    int32_t counts = take_bits(z, in, 14);
+    if (counts < 0) {
         return NEED_INPUT;
     }
-    z->literal_codes = (uint16_t)(take_bits(z, 5) + 257);
-    z->distance_codes = (uint16_t)(take_bits(z, 5) + 1);
-    z->length_codes = (uint16_t)(take_bits(z, 4) + 4);
+    z->literal_codes = (uint16_t)((counts & 31) + 257);
+    z->distance_codes = (uint16_t)((counts >> 5 & 31) + 1);
+    z->length_codes = (uint16_t)((counts >> 10) + 4);
     if (z->literal_codes > 286 || z->distance_codes > 30) {
         return MOLT_E_CHUNK_DECODE;
     }
@@ -220,10 +220,11 @@ static int code_lengths(struct molt_inflate *z, struct input *in)
     static const uint8_t order[19] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
                                       11, 4,  12, 3, 13, 2, 14, 1, 15};
     for (; z->have < z->length_codes; z->have++) {
-        if (!have_bits(z, in, 3)) {
+        int32_t length = take_bits(z, in, 3);
+        if (length < 0) {
             return NEED_INPUT;
         }
-        z->lengths[order[z->have]] = (uint8_t)take_bits(z, 3);
+        z->lengths[order[z->have]] = (uint8_t)length;
     }
     if (!build(z->literal_count, z->literal_symbol, z->lengths, 19, false)) {
         return MOLT_E_CHUNK_DECODE;
@@ -266,10 +267,11 @@ static int repeat(struct molt_inflate *z, struct input *in)
 {
     static const uint8_t extra[3] = {2, 3, 7}, base[3] = {3, 3, 11};
     uint32_t kind = z->symbol - 16u;
-    if (!have_bits(z, in, extra[kind])) {
+    int32_t more = take_bits(z, in, extra[kind]);
+    if (more < 0) {
         return NEED_INPUT;
     }
-    uint32_t n = base[kind] + take_bits(z, extra[kind]);
+    uint32_t n = base[kind] + (uint32_t)more;
     if (n > (uint32_t)(z->literal_codes + z->distance_codes - z->have) ||
         (kind == 0 && z->have == 0)) {
         return MOLT_E_CHUNK_DECODE;
@@ -307,11 +309,12 @@ static int symbol(struct molt_inflate *z, struct input *in)
 static int length_extra(struct molt_inflate *z, struct input *in)
 {
     uint32_t n = z->symbol - 257u, extra = n < 8 || n == 28 ? 0 : (n >> 2) - 1;
-    if (!have_bits(z, in, extra)) {
+    int32_t more = take_bits(z, in, extra);
+    if (more < 0) {
         return NEED_INPUT;
     }
     z->length = n == 28 ? 258 : n < 8 ? n + 3 : ((4 + (n & 3)) << extra) + 3;
-    z->length += take_bits(z, extra);
+    z->length += (uint32_t)more;
     z->state = DISTANCE;
     return MOLT_OK;
 }
@@ -332,10 +335,11 @@ static int distance(struct molt_inflate *z, struct input *in)
 static int distance_extra(struct molt_inflate *z, struct input *in)
 {
     uint32_t n = z->symbol, extra = n < 4 ? 0 : (n >> 1) - 1;
-    if (!have_bits(z, in, extra)) {
+    int32_t more = take_bits(z, in, extra);
+    if (more < 0) {
         return NEED_INPUT;
     }
-    z->distance = (n < 4 ? n + 1 : ((2 + (n & 1)) << extra) + 1) + take_bits(z, extra);
+    z->distance = (n < 4 ? n + 1 : ((2 + (n & 1)) << extra) + 1) + (uint32_t)more;
     if (z->distance > z->history) {
         return MOLT_E_CHUNK_DECODE;
     }

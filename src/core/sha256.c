@@ -97,26 +97,29 @@ static void update(struct molt_digest_state *state, const void *data, size_t n)
     }
 }
 
+/* Words as big-endian bytes. */
+static void put_be32(uint8_t *bytes, const uint32_t *words, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        bytes[i] = (uint8_t)(words[i / 4] >> (24 - 8 * (i % 4)));
+    }
+}
+
 static void finish(struct molt_digest_state *state, uint8_t digest[MOLT_SHA256_SIZE])
 {
-    uint8_t padding[BLOCK_SIZE + 8];
+    uint8_t padding[BLOCK_SIZE] = {0x80};
     /* The length in bits, in halves: a variable 64-bit shift would call a helper on 32-bit chips.
      */
     const uint32_t bits[2] = {(uint32_t)(state->opaque[LENGTH] >> 29),
                               (uint32_t)state->opaque[LENGTH] << 3};
-    unsigned used = (unsigned)(state->opaque[LENGTH] % BLOCK_SIZE);
-    unsigned zeros = (used < 56 ? 56 : 120) - used; /* with the 80 in front */
+    uint8_t length[8];
     uint32_t sum[8];
-    memset(padding, 0, sizeof padding);
-    padding[0] = 0x80;
-    for (unsigned i = 0; i < 8; i++) {
-        padding[zeros + i] = (uint8_t)(bits[i / 4] >> (24 - 8 * (i % 4)));
-    }
-    update(state, padding, zeros + 8);
+    put_be32(length, bits, sizeof length);
+    /* Up to 56 of the block: 1 to 64 bytes. */
+    update(state, padding, BLOCK_SIZE - (state->opaque[LENGTH] + 8) % BLOCK_SIZE);
+    update(state, length, sizeof length);
     memcpy(sum, state->opaque, sizeof sum);
-    for (unsigned i = 0; i < MOLT_SHA256_SIZE; i++) {
-        digest[i] = (uint8_t)(sum[i / 4] >> (24 - 8 * (i % 4)));
-    }
+    put_be32(digest, sum, MOLT_SHA256_SIZE);
 }
 
 const struct molt_digest molt_sha256 = {start, update, finish};
