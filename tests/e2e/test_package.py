@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import urllib.request
 
@@ -164,3 +165,72 @@ def test_mip_installs_it_by_whole_addresses(out, web, tmp_path_factory):
     text = micropython(board, INSTALL % web(elsewhere))
     assert "Done\n" in text and re.search(r"^STATE \d+ lib/ota/__init__\.mpy$", text, re.M)
     assert files_of(board / "lib") == files_of(out / "mip/x64")
+
+
+# ---- Heap ----
+
+BEFORE = """
+import gc, sys
+gc.collect()
+gc.collect()
+before = gc.mem_free()
+"""
+MEASURED = BEFORE + """
+import ota
+ota.boot()
+gc.collect()
+print("HEAP", before - gc.mem_free(), ota.__file__.rsplit(".")[-1], *sorted(n for n in sys.modules if n.startswith("ota")))
+"""
+FORMS = {"py": TOP / "ports/micropython/ota", "mpy": TOP / "build/native/ota"}
+
+
+def heap_of(text, form):
+    print(text)
+    line = next(line for line in text.splitlines() if line.startswith("HEAP ")).split()
+    assert line[2] == form and "ota._trial" in line
+    assert "ota._http" not in line and "ota._update" not in line  # nothing is imported before it is needed
+    return int(line[1])
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("board", ("VIRT_RV32", "MPS2_AN385"))
+def test_heap_of_a_boot_with_nothing_to_do(native, tmp_path, board, form):
+    """On boards with words of 32 bits, as devices have. The budget is that of the package as it is delivered, .mpy."""
+    (tmp_path / "flash").write_bytes(b"\xff" * 0x11000)
+    (tmp_path / "script.py").write_text("""
+import hook, sys
+class time:  # this port has none
+    ticks_ms = time = lambda: 0
+sys.modules["time"] = time
+hook.install_fakes()
+hook.now = hook.make(flash, (0, 0, 0, 0, "back", True))
+hook.now.otadata = hook.OTADATA
+""" + MEASURED)
+    assert (TOP / ("build/qemu/%s.elf" % board)).exists(), "run scripts/qemu.sh"
+    done = subprocess.run([sys.executable, TOP / "tests/native/run-qemu.py", board, tmp_path / "script.py", "--package", FORMS[form],
+                           "--file", TOP / "tests/native/hook.py", "--file", TOP / "tests/native/host.py",
+                           "--data", "flash=%s" % (tmp_path / "flash")], capture_output=True, text=True, timeout=150)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 1000 < heap_of(done.stdout, form) <= {"mpy": 12, "py": 16}[form] * 1024
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_heap_of_a_simulated_boards_boot(molt, firmware, native, tmp_path, form):
+    """All of a board, but words of 64 bits: nothing can be said of 12 KB here, only that it does not grow without notice."""
+    molt.ok("edit", firmware, "--flash-size", "8M", "--layout", "ota", "-o", "ota.bin")
+    molt.ok("key", "new", "key.pem")
+    molt.ok("sim", "new", "sim:board", "--flash", "ota.bin")
+    molt.ok("sim", "boot", "sim:board")
+    molt.ok("provision", "sim:board", "--key", "key.pem.pub")
+    files = {"/lib/ota/" + path.name: path.read_bytes() for path in FORMS[form].iterdir() if path.suffix == "." + form}
+    (tmp_path / "put.py").write_text("""
+import os
+for name in os.listdir("/lib/ota"):
+    os.remove("/lib/ota/" + name)
+for name, data in %r:
+    with open(name, "wb") as file:
+        file.write(data)
+""" % [*files.items(), ("/boot.py", MEASURED.encode())])
+    run = ("sim", "run", "sim:board", "--quiet", "--micropython", TOP / "build/micropython/micropython")
+    molt.ok(*run, "put.py")
+    assert 1000 < heap_of(molt.ok(*run), form) <= 20 * 1024

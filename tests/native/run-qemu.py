@@ -1,7 +1,7 @@
-"""run-qemu.py BOARD SCRIPT.py [--file FILE]... [--data NAME=FILE]... [--timeout S]
+"""run-qemu.py BOARD SCRIPT.py [--file FILE]... [--package DIR]... [--data NAME=FILE]... [--timeout S]
 
 Runs SCRIPT.py on MicroPython's qemu port (scripts/qemu.sh built it), which has no file system: QEMU loads every file into memory that
-MicroPython's heap does not reach. A --file can be imported (.py, .mpy); a --data is a bytearray, named NAME, over that very memory, so
+MicroPython's heap does not reach. A --file can be imported (.py, .mpy), a --package is a folder of such files; a --data is a bytearray, named NAME, over that very memory, so
 that a flash of 4 MB or a bundle costs no heap. The script goes over the raw REPL on QEMU's standard input and output; what it prints
 goes to standard output. Status 0: it ended; 1: an exception (its traceback on standard error), the machine stopped, or the time is over.
 """
@@ -32,13 +32,13 @@ class _File(io.IOBase):
         self.at += n
         return n
 class _Disk:
-    files = %r
+    files, folders = %r, %r
     def mount(self, readonly, mkfs):
         pass
     def stat(self, path):
-        if path not in self.files:
+        if path not in self.files and path not in self.folders:
             raise OSError(2)
-        return (0x8000,) + (0,) * 9
+        return (0x8000 if path in self.files else 0x4000,) + (0,) * 9
     def open(self, path, mode):
         return _File(self.files[path])
 vfs.mount(_Disk(), "/disk")
@@ -102,16 +102,19 @@ def main():
     parser.add_argument("board", choices=sorted(BOARDS))
     parser.add_argument("script")
     parser.add_argument("--file", action="append", default=[])
+    parser.add_argument("--package", action="append", default=[], type=pathlib.Path)
     parser.add_argument("--data", action="append", default=[])
     parser.add_argument("--timeout", type=float, default=120)
     options = parser.parse_args()
     command, start, size = BOARDS[options.board]
     data = [word.split("=", 1) for word in options.data]
-    words, places = place(options.file + [path for _, path in data], start, size)
-    disk = {"/" + os.path.basename(path): where for path, where in zip(options.file, places)}
-    scripts = [DISK % disk]
+    files = {"/" + os.path.basename(path): path for path in options.file}
+    for folder in options.package:
+        files.update(("/%s/%s" % (folder.name, path.name), path) for path in sorted(folder.glob("*.*py")))
+    words, places = place([*files.values()] + [path for _, path in data], start, size)
+    scripts = [DISK % (dict(zip(files, places)), ["/" + folder.name for folder in options.package])]
     scripts += ["%s = uctypes.bytearray_at(0x%x, %d)\n" % (name, at, n)
-                for (name, _), (at, n) in zip(data, places[len(options.file):])]
+                for (name, _), (at, n) in zip(data, places[len(files):])]
     scripts.append(pathlib.Path(options.script).read_text())
     machine = Machine(command + ["-nographic", "-monitor", "null", "-semihosting", "-kernel",
                                  str(TOP / "build/qemu" / (options.board + ".elf"))] + words, options.timeout)
