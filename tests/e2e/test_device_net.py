@@ -182,3 +182,172 @@ def test_a_server_that_accepts_and_says_nothing(board, tmp_path, scheme):  # noq
                      "except ota.Error as error:\n    print('GOT', error.errno, error)"
                      % (scheme, listener.getsockname()[1], (tmp_path / "keys/ca.pem").read_bytes()))
         assert error_of(done)[0] == -104 and "no answer for 1 s" in done.stdout
+
+
+# ---- ota.run() ----
+
+TICKING = """import asyncio, time, ota
+longest, during, at = 0, "", ""
+def progress(done, total, text):
+    global at
+    at = text
+    if text.startswith("ota: "):
+        print("TOLD", text)
+async def tick():
+    global longest, during
+    while True:
+        before = time.ticks_ms()
+        await asyncio.sleep_ms(5)
+        gap = time.ticks_diff(time.ticks_ms(), before)
+        if gap > longest:
+            longest, during = gap, at
+async def main():
+    ticking = asyncio.create_task(tick())
+    try:
+        print("RAN", await asyncio.wait_for(ota.run(%r, every_s=1, jitter=0.5, progress=progress, restart=False, **%r), %r))
+    except asyncio.TimeoutError:
+        print("STILL")
+    ticking.cancel()
+    print("LONGEST", longest, "after", during)
+    from ota import _update
+    _update.lock()  # nobody holds it
+asyncio.run(main())
+"""
+
+
+def ran(board, url, seconds=60, **options):  # noqa: F811
+    done = board(TICKING % (url, {"timeout_s": 1, "tries": 2, **options}, seconds))
+    return done, int(re.search(r"LONGEST (\d+)", done.stdout)[1])
+
+
+@pytest.mark.parametrize("fault", ["ok", "slow=500000", "stall=1000,after=3,times=2", "mute,times=1", "norange", "drip,times=1",
+                                   "status=500,times=3", "damage=100,times=3,only=bundles", "reset,times=2,only=channels"])
+def test_run_installs_beside_the_application(board, world, server, fault):  # noqa: F811
+    done, longest = ran(board, server.base + fault + "/tree-2")
+    assert "RAN True" in done.stdout and "TOLD ota: installed" in done.stdout
+    assert longest < 700, "no step may hold the application for long (a stall lasts a second)"
+    good(board, world)
+
+
+def test_run_over_tls(board, world, tmp_path):  # noqa: F811
+    context = faultserver.make_certificate(tmp_path / "keys", "good")
+    with faultserver.Server(world, context) as secure:
+        done, longest = ran(board, secure.base + "stall=1000,after=3,times=2/tree-2", ca=(tmp_path / "keys/ca.pem").read_bytes())
+        assert "RAN True" in done.stdout and longest < 700
+        good(board, world)
+
+
+@pytest.mark.parametrize("what, words", [
+    ("down", "cannot connect"), ("status=404", "status 404"), ("damage=100,only=bundles", "signature"), ("mute", "no answer")])
+def test_run_tells_errors_and_goes_on(board, server, what, words):  # noqa: F811
+    url = "http://127.0.0.1:1/t" if what == "down" else server.base + what + "/tree-2"
+    done, longest = ran(board, url, 12)
+    assert "STILL" in done.stdout and longest < 700
+    lines = re.findall("TOLD (.*)", done.stdout)
+    assert len(lines) >= 2 and all(words in line and "next try in" in line for line in lines)
+    assert unharmed(board)["phase"] == "none"
+
+
+def test_run_does_nothing_when_nothing_is_new_and_restarts_after_an_installation(board, world, server):  # noqa: F811
+    script = ("import asyncio, ota\ntry:\n    asyncio.run(asyncio.wait_for(ota.run('%sok/tree-2', every_s=1), 12))\n"
+              "except asyncio.TimeoutError:\n    print('STILL')" % server.base)
+    done = board(script)
+    assert done.json["boots"] == 2 and done.json["running"] == "ota_1" and "ota: installed" in done.stdout
+    before = len(server.log)
+    assert board(script).stdout == "STILL\n"
+    assert len(server.log) - before >= 2  # the channel, again and again
+
+
+def test_polls_are_spread_over_a_fleet(board):  # noqa: F811
+    done = board("""import machine, time
+from ota import _run
+firsts = []
+for n in range(200):
+    machine.unique_id = lambda: b"\\x24\\x0a\\xc4\\x00" + bytes((n >> 8, n & 255))
+    firsts.append(_run._Spread().next())
+firsts.sort()
+print("SPREAD", min(firsts) < 0.05, max(firsts) > 0.95, max(b - a for a, b in zip(firsts, firsts[1:])) < 0.1)
+""")
+    assert "SPREAD True True True" in done.stdout
+
+
+# ---- ota.info() and ota.status() ----
+
+def told_by(done):
+    """What info() and status() printed."""
+    at = done.stdout.index("INFO ")
+    first, words = done.stdout[at + 5:].split("\n", 1)
+    return ast.literal_eval(first), words
+
+
+INFO = "import ota\nprint('INFO', ota.info())\nota.status()\n"
+
+RECORD = """
+import struct
+from binascii import crc32
+from esp32 import Partition
+otadata, = Partition.find(Partition.TYPE_DATA, subtype=0)
+def write(sector, seq, state, crc=None):
+    data = struct.pack("<I", seq)
+    data += b"\\xff" * 20 + struct.pack("<II", state, crc32(data, 0xFFFFFFFF) if crc is None else crc)
+    otadata.ioctl(6, sector)
+    otadata.writeblocks(sector, data, 0)
+"""
+
+
+@pytest.mark.parametrize("first, second", [
+    ((1, 2), None), (None, None), ((1, 2), (2, 0)), ((1, 2), (2, 1)), ((1, 2), (2, 4)), ((3, 2), (3, 0)), ((0, 2), None),
+    ((1, 2, 7), (2, 2, 7)), ((7, 0xFFFFFFFF), (4, 3)), ((0xFFFFFFFE, 2), (2, 99)), ((2, 4), (4, 3))])
+def test_status_agrees_with_the_command(board, first, second):  # noqa: F811
+    """The bootloader's choice, by the two otadata records: the same on the device and outside."""
+    script = RECORD + "".join("otadata.ioctl(6, %d)\n" % i if record is None else "write(%d, *%r)\n" % (i, record)
+                              for i, record in enumerate((first, second)))
+    got, words = told_by(board(script + INFO))
+    want = json.loads(board.molt("ota", "status", "--json", "sim:board").stdout)
+    assert got["boots_next"] == want["chosen"] and got["next_update"] == want["next_update"]
+    assert got["slot"] == want["running"] and got["otadata"] == want["otadata_offset"]
+    for mine, other in zip(got["records"], want["records"], strict=True):
+        assert {key: mine[key] for key in ("seq", "state", "slot", "meaning")} == {
+            key: other[key] for key in ("seq", "state", "slot", "meaning")}
+    assert got["wrong"] == []
+    shown = Molt(molt_path("MOLT_FAST"), board.molt.cwd)("ota", "status", "sim:board").stdout
+    assert re.search("boots next +(.*)", words)[1].split(": ", 1)[1] in shown
+    assert "next update  ota_1" in words and "partition    vfs" in words and "VfsLfs2 on vfs" in words
+
+
+def test_status_of_an_update(board, world, server):  # noqa: F811
+    board(update(server, 2, restart=False))
+    got, words = told_by(board("from ota import _store\n" + INFO, "--time-scale", "100"))
+    assert got["trial"] and "runs         ota_1 at 0x210000 (on trial)" in words and "update       trial, sequence 2" in words
+    got, words = told_by(board(INFO))
+    assert "update       failed: the running firmware is not confirmed yet (-62)" in words
+    board(update(server, 2, quiet=True, retry_failed=True))
+    got, words = told_by(board(INFO))
+    assert "update       confirmed, sequence 2" in words and got["release"] == digests(world, 2)[1]
+
+
+@pytest.mark.parametrize("breaks, wrong, says", [
+    ("garbage in otadata", [], "boots next   ota_0: no record has a right CRC"),
+    ("store", ["phase: "], "update       unknown"),
+    ("releases", ["release: "], "release      none"),
+    ("no otadata", [], "next update  files only"),
+    ("no slots", [], "next update  files only"),
+    ("no esp32", [], "runs         firmware"),
+    ("no file system", ["root: "], "runs         ota_0")])
+def test_status_never_crashes(board, breaks, wrong, says):  # noqa: F811
+    lines = {
+        "garbage in otadata": "otadata.ioctl(6, 0); otadata.ioctl(6, 1); otadata.writeblocks(0, b'\\x5a' * 4096, 0)\n"
+                              "otadata.writeblocks(1, bytes(4096), 0)\n",
+        "store": "import esp32; esp32.NVS('molt').set_blob('r1', b'\\x02garbage')\n",
+        "releases": "import esp32; esp32.NVS('molt').set_blob('r5', b'\\x09garbage')\n",
+        "no otadata": "find = Partition.find\nfrom ota import _slots\nclass Part(Partition):\n    @classmethod\n"
+                      "    def find(cls, *a, **k): return [p for p in find(*a, **k) if p.info()[4] != 'otadata']\n_slots.Partition = Part\n",
+        "no slots": "find = Partition.find\nfrom ota import _slots\nclass Part(Partition):\n    @classmethod\n"
+                    "    def find(cls, *a, **k): return [p for p in find(*a, **k) if p.info()[:2] == (0, 16)]\n_slots.Partition = Part\n",
+        "no esp32": "from ota import _slots; _slots.Partition = None\n",
+        "no file system": "from ota import _info\nclass os:\n    def statvfs(path): raise OSError(19)\n_info.os = os\n",
+    }
+    got, words = told_by(board(RECORD + lines[breaks] + INFO))
+    assert [text[:len(start)] for text, start in zip(got["wrong"], wrong, strict=True)] == wrong
+    assert says in words, words
+    assert all("WRONG        " + text in words for text in got["wrong"])

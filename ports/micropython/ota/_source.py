@@ -100,6 +100,8 @@ class Web:
             self._since += n
             if not gap:
                 return n
+            if self._http.wait_ms is not None and not self._at & 0x1FFF:
+                return None  # who must not be held up long gets a turn
 
     def _reaches(self, offset):
         return self._open and self._at <= offset and (

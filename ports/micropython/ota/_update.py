@@ -104,6 +104,7 @@ def configured(url, channel, ca):
             found = json.load(file)
     except (OSError, ValueError):
         pass
+    found = found if isinstance(found, dict) else {}
     url = url or found.get("url")
     if not url:
         fail(-105, "no URL given, and /ota.json names none ('molt provision --url' writes it)")
@@ -178,9 +179,9 @@ def update(url=None, channel=None, *, restart=True, retry_failed=False, ca=None,
     if not quiet:
         print("ota: " + (done or "this bundle runs here already"))
     if done and restart:
-        import machine
+        from ota import _trial
 
-        machine.reset()
+        _trial.restart()
     return bool(done)
 
 
