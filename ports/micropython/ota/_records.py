@@ -4,7 +4,7 @@ from binascii import crc32
 
 from esp32 import Partition
 
-NEW, VALID, INVALID, ABORTED, UNDEFINED = 0, 2, 3, 4, 0xFFFFFFFF
+NEW, PENDING, VALID, INVALID, ABORTED, UNDEFINED = 0, 1, 2, 3, 4, 0xFFFFFFFF
 
 
 def _read():
@@ -69,7 +69,7 @@ def write(offset, state):
 
 def confirm(offset):
     # The record that counts names that slot and is VALID: rewritten in place, or made anew where another counts.
-    if state_of(offset) in (NEW, 1):
+    if state_of(offset) in (NEW, PENDING):
         Partition.mark_app_valid_cancel_rollback()
     return named() in (offset, None) or write(offset, VALID)
 

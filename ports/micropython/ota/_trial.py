@@ -14,7 +14,6 @@ _done = _forgotten = False
 _begin = time.ticks_ms()
 _ENOUGH = 2_000_000_000  # ms: a watchdog cannot be stopped, only put out of the way
 _LONGEST = 8_000  # ms: what any port's watchdog can do
-E_NO_TRIAL = -65
 PWRON, DEEPSLEEP, SOFT = 1, 4, 5
 
 
@@ -235,22 +234,23 @@ def feed():
 
 
 def _pending():
-    # Also a firmware that came by other means may wait for its confirm.
-    if on:
+    # Something waits for a confirm: a trial, or a firmware that came by other means. Asked first, as the engine is large.
+    update = _store.Update()
+    running = _slots.running()[2]
+    if on or (update.target == running and _store.SWITCHING <= update.phase <= _store.ROLLING_BACK):
         return True
     if _slots.Partition is None:
         return False
     from ota import _records
 
-    return _records.state_of(_slots.running()[2]) in (0, 1)
+    return _records.state_of(running) in (_records.NEW, _records.PENDING)
 
 
 def healthy():
     global _done
     feed()
     if not _done:
-        if _pending():
-            confirm()
+        confirm()
         _done = True
 
 
@@ -263,15 +263,15 @@ def check(code):
 
 def confirm():
     global on
-    from ota import _settle
+    waited = _pending()
+    if waited:
+        from ota import _settle
 
-    code = _settle.confirm()
-    if code != E_NO_TRIAL:
-        check(code)
-    on = False
-    arm(_normal_ms)
+        check(_settle.confirm())
+        on = False
+        arm(_normal_ms)
     _forget()
-    return code != E_NO_TRIAL
+    return waited
 
 
 def rollback():

@@ -14,7 +14,7 @@ def time_ns():
 
 
 def gmtime(seconds=None):
-    return _host.gmtime(board.clock() if seconds is None else seconds)
+    return _host.gmtime(board.clock() if seconds is None else seconds)[:8]
 
 
 localtime = gmtime

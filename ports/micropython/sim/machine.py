@@ -32,10 +32,12 @@ class RTC:
     def datetime(self, value=None):
         # (year, month, day, weekday, hours, minutes, seconds, microseconds), as ntptime sets it.
         if value is None:
-            year, month, day, hour, minute, second, weekday, _ = time.gmtime(board.clock())
+            year, month, day, hour, minute, second, weekday, _ = time.gmtime(board.clock())[:8]
             return year, month, day, weekday, hour, minute, second, 0
         year, month, day, _, hour, minute, second, _ = value
-        board.set_clock(int(time.mktime((year, month, day, hour, minute, second, 0, 0))))
+        year -= month < 3  # March is the first month; 719,468 days from 0000-03-01 to 1970-01-01
+        days = year * 365 + year // 4 - year // 100 + year // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day - 719469
+        board.set_clock(days * 86400 + hour * 3600 + minute * 60 + second)
 
 
 class WDT:
