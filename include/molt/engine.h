@@ -161,6 +161,7 @@ struct molt_engine {
     uint32_t pack_at; /* offset in the release's pack, or in the unsigned image, that the stream
                          stands at */
     uint32_t file;    /* release: file under work */
+    uint32_t room_needed, room_free; /* bytes for the release's files, known behind PREVIEW */
     char path[MOLT_PATH_MAX];
 
     /* For progress and reports. */

@@ -348,6 +348,8 @@ static int check_space(struct molt_engine *e)
     if (code < 0) {
         return code;
     }
+    e->room_needed = needed;
+    e->room_free = free_bytes;
     return needed > free_bytes ? MOLT_E_NO_SPACE : MOLT_DONE;
 }
 

@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-PACKAGE, NATIVE = os.environ.get("MOLT_PACKAGE_DIR", str(TOP / "ports/micropython")), os.environ.get("MOLT_NATIVE_DIR", str(TOP / "build/native"))
+PACKAGE, NATIVE = str(TOP / "ports/micropython"), str(TOP / "build/native")
 
 
 class Board:

@@ -224,3 +224,103 @@ def test_a_cut_at_every_write_of_an_update(enrolled, bundles, tmp_path):
     names = sorted(path.name for path in (tmp_path / "cuts").iterdir())
     assert len(names) > 50 and {name[0] for name in names} == {"0", "1"}  # the install, the trial
     board(script, then=script, replay=str(tmp_path / "cuts"), ends=5, load=["ota._trial", "ota._update", "molt_x64"])
+
+
+# ---- Room ----
+
+FILL = """
+import os
+block = os.statvfs("/")[0]
+def fill(name, n):
+    done = 0
+    try:
+        with open(name, "wb") as file:
+            while done < n:
+                done += file.write(b"f" * min(512, n - done))
+    except OSError:
+        os.remove(name)
+        return False
+    return True
+low, high = 0, %d
+while high - low > 512:  # the largest file that fits
+    middle = (low + high) // 2
+    if fill("/filler", middle):
+        low = middle
+        os.remove("/filler")
+    else:
+        high = middle
+assert fill("/filler", low - %d)
+from ota import _files
+print(_files.Host().file_space())
+"""
+
+
+def really_free(board, leave, size=256 * 1024):
+    """Fills the file system but for so many bytes; what the host says is free then."""
+    return int(board(FILL % (size, leave)))
+
+
+@pytest.mark.parametrize("leave", [0, 4096, 40000])
+def test_free_space_is_what_really_can_be_written(enrolled, leave):
+    enrolled(enrolled.update(1))
+    told = really_free(enrolled, leave)
+    assert abs(told - leave) <= 2 * 4096, told
+
+
+@pytest.fixture(scope="module")
+def large(bundles):
+    """A bundle of 60 KB in 9 files, which does not deflate."""
+    molt = Molt(molt_path("MOLT_FAST"), bundles)
+    release = bundles / "large"
+    (release / "a/b").mkdir(parents=True)
+    (release / "main.py").write_text("import ota\nprint('LARGE', ota.confirm())")
+    for n in range(8):
+        content = b"".join(hashlib.sha256(b"%d %d" % (n, i)).digest() for i in range(234))
+        (release / "a/b" / ("%d" % n)).write_bytes(content)
+    molt.ok("bundle", "create", "-o", "9.molt", "--release", release, "--key", "key.pem", "--sequence", "9")
+
+
+def test_a_release_that_fills_the_file_system(enrolled, large, tmp_path):
+    """Refused before anything is written, or installed to its end, whatever is free; the edge lies where the room ends."""
+    board = enrolled
+    board(board.update(1))
+    ready = board.image.read_bytes()
+    outcomes = []
+    for leave in range(84, 128, 4):
+        board.image.write_bytes(ready)
+        really_free(board, leave * 1024)
+        before = board("import os; print(os.listdir('/rel'))")
+        out = board("""
+%s
+""" % board.update(9).replace("\nota", "\ntry:\n    ota").rstrip() + """
+except ota.Error as error:
+    print(error)
+""")
+        if "LARGE True" in out:
+            outcomes.append(True)
+            assert board() == "LARGE False\n"
+        else:
+            found = re.search(r"files need (\d+) KB in the file system, (\d+) KB can be had.*\(-4\)", out)
+            assert found and int(found[1]) > int(found[2]) and abs(int(found[2]) - leave) <= 8, out
+            assert board("import os; print(os.listdir('/rel'))") == before
+            outcomes.append(False)
+    assert outcomes == sorted(outcomes)  # refused, refused, ..., installed, installed
+    # 68 KB in whole blocks of littlefs, 24 KB for three directories; FAT gets by with less than is asked for.
+    edge = 84 + 4 * outcomes.index(True)
+    assert not outcomes[0] and edge <= 68 + 24 + 7 * 4, edge
+
+
+def test_orphans_make_room(enrolled, large):
+    """What belongs to nothing any more is taken away first, and counts as free."""
+    board = enrolled
+    board(board.update(1))
+    board("""
+import os
+os.mkdir("/rel/0123456789abcdef")
+for n in range(4):
+    with open("/rel/0123456789abcdef/%d" % n, "wb") as file:
+        file.write(b"o" * 16000)
+""")
+    really_free(board, 60 * 1024)
+    assert board(board.update(9)) == "LARGE True\n"
+    assert "0123456789abcdef" not in board("import os; print(os.listdir('/rel'))")

@@ -402,7 +402,8 @@ static mp_obj_t mod_step(mp_obj_t state, mp_obj_t host)
 static MP_DEFINE_CONST_FUN_OBJ_2(step_obj, mod_step);
 
 /* status(state) -> (state's name, bytes done, of, error, bytes fetched, written, chunks kept,
- * written, sequence number, 0 app only 1 with files 2 files only) */
+ * written, sequence number, 0 app only 1 with files 2 files only, bytes of
+ * room that the files need, bytes that can be had) */
 static mp_obj_t mod_status(mp_obj_t state)
 {
     const struct native *n = state_of(state);
@@ -421,6 +422,8 @@ static mp_obj_t mod_status(mp_obj_t state)
         mp_obj_new_int(!n->engine.release ? 0
                        : n->engine.app    ? 1
                                           : 2),
+        number(n->engine.room_needed),
+        number(n->engine.room_free),
     };
     return mp_obj_new_tuple(sizeof items / sizeof *items, items);
 }

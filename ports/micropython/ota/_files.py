@@ -105,7 +105,7 @@ class Host:
         if free > blocks:  # wraps below 0
             free -= 1 << 32
         # On littlefs it counts every directory twice.
-        free += 2 * (_directories("/lib") + _directories("/rel"))
+        free += 2 * sum(_directories(path) for path in ("/lib", "/rel", "/.molt"))
         from ota import _carry, _slots
 
         release = _slots.current_release()

@@ -4,7 +4,7 @@ import gc
 import ota
 from ota import _host
 
-AGAIN, BUSY, NO_MEMORY, E_IO, INSTALLED, CHANNEL_MAX = -1, -7, -16, -3, -92, 512
+AGAIN, BUSY, NO_MEMORY, E_IO, NO_SPACE, INSTALLED, CHANNEL_MAX = -1, -7, -16, -3, -4, -92, 512
 _BEFORE = ("head", "verify", "probe", "preview")  # states that write nothing
 
 try:
@@ -86,6 +86,10 @@ def steps(engine, state, host):
         except OSError as error:
             fail(E_IO, "the device's flash or store: %s" % error)
         if code < 0 and code != AGAIN:
+            now = engine.status(state)
+            if code == NO_SPACE and now[10] > now[11]:
+                fail(code, "the bundle's files need %d KB in the file system, %d KB can be had: remove files of your own"
+                     % (-(-now[10] // 1024), now[11] // 1024))
             failure = getattr(getattr(host, "source", None), "failure", None)
             fail(code, failure.args[1] if failure and failure.args[0] == code else None)
         now = engine.status(state)
