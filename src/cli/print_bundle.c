@@ -12,7 +12,7 @@
 
 static const char *const role_name[] = {"app", "file system", "release"};
 static const char *const codec_name[] = {"raw", "deflate", "delta"};
-static const char *const policy_name[] = {"replace", "if changed", "delete"};
+static const char *const policy_name[] = {"replace", "if changed", "delete", "keep folder"};
 static const char *const signature_name[] = {"not checked", "right", "wrong", "unknown key"};
 
 /* Bytes of a payload's chunks in the bundle, and how many chunks each codec has. */

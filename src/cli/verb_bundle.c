@@ -13,6 +13,8 @@ static const struct cli_option create_options[] = {
     {"app", 'a', "FILE", "app image, or a firmware file or flash dump that holds one"},
     {"app-version", 0, "TEXT", "stamp this version into the app's descriptor"},
     {"release", 'r', "FOLDER", "Python and other files that belong to this app"},
+    {"keep", 0, "PATH", "file of it that the application may change; FOLDER/: all below it"},
+    {"delete", 0, "PATH", "file or folder of older releases that is not kept any more"},
     {"board", 'b', "NAME", "only for this board"},
     {"expires", 0, "DAYS|DATE", "refuse it later than that (30, 2027-01-31)"},
     {"min-bootloader", 0, "VERSION", "ESP-IDF version of the oldest bootloader that will do"},
@@ -70,6 +72,18 @@ static int parse_numbers(struct cli_args *args, struct molt_bundle_request *requ
     return CLI_OK;
 }
 
+/* Every value of an option that may be repeated. */
+static uint32_t collect(const struct cli_args *args, const char *name, const char **value)
+{
+    uint32_t n = 0;
+    for (int i = 0; i < args->option_count; i++) {
+        if (strcmp(args->option[i].name, name) == 0) {
+            value[n++] = args->option[i].value;
+        }
+    }
+    return n;
+}
+
 static int parse_request(struct cli_args *args, struct molt_bundle_request *request)
 {
     *request = (struct molt_bundle_request){.output = cli_option(args, "output"),
@@ -96,6 +110,9 @@ static int parse_request(struct cli_args *args, struct molt_bundle_request *requ
     if (request->app_version && !request->app) {
         return cli_usage(args, "--app-version needs --app");
     }
+    if (!request->release && (cli_has(args, "keep") || cli_has(args, "delete"))) {
+        return cli_usage(args, "--keep, --delete: need --release, they are about its files");
+    }
     if (request->board && !molt_board_text_ok(request->board)) {
         return cli_usage(args, "--board: '%s', expected printable characters", request->board);
     }
@@ -113,36 +130,55 @@ static int parse_request(struct cli_args *args, struct molt_bundle_request *requ
     return parse_numbers(args, request);
 }
 
-static int run_create(struct cli_args *args)
+static int create(struct cli_args *args, const struct molt_bundle_request *request)
 {
-    struct molt_bundle_request request;
     struct molt_message message;
     struct molt_progress progress;
-    int code = parse_request(args, &request);
-    if (code) {
-        return code;
-    }
+    int code = CLI_OK;
     struct molt_bundle_report *report = calloc(1, sizeof *report);
     if (!report) {
         molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
         return cli_fail(args, &message);
     }
     cli_progress_start(&progress);
-    if (molt_bundle_create(report, &request, &progress, &message) < 0) {
+    if (molt_bundle_create(report, request, &progress, &message) < 0) {
         code = cli_fail(args, &message);
     } else {
         cli_progress_end();
         if (report->app.extracted) {
             printf("app         taken from partition %s at 0x%x of %s\n", report->app.label,
-                   report->app.offset, request.app);
+                   report->app.offset, request->app);
         }
-        if (request.app_version) {
-            printf("version     stamped: %s\n", request.app_version);
+        if (request->app_version) {
+            printf("version     stamped: %s\n", request->app_version);
         }
-        cli_print_bundle(request.output, report);
+        cli_print_bundle(request->output, report);
     }
     molt_bundle_report_free(report);
     free(report);
+    return code;
+}
+
+static int run_create(struct cli_args *args)
+{
+    struct molt_bundle_request request;
+    int code = parse_request(args, &request);
+    if (code) {
+        return code;
+    }
+    size_t room = (size_t)args->option_count + 1;
+    const char **paths = calloc(2 * room, sizeof *paths);
+    if (!paths) {
+        struct molt_message message;
+        molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
+        return cli_fail(args, &message);
+    }
+    request.keep = paths;
+    request.drop = paths + room;
+    request.keep_count = collect(args, "keep", paths);
+    request.drop_count = collect(args, "delete", paths + room);
+    code = create(args, &request);
+    free(paths);
     return code;
 }
 
@@ -190,9 +226,9 @@ const struct cli_verb cli_verb_bundle_create = {
     "",
     "make a signed update from an app image and Python files",
     "An app is taken out of a firmware file or flash dump by itself, and checked: chip, checksum,\n"
-    "SHA-256. The files of the release folder go with the app and come back with it. The bundle "
-    "is\n"
-    "opened, verified and decoded again before it is written.\n"
+    "SHA-256. The files of the release folder go with the app and come back with it; without an\n"
+    "app the bundle is files only: they run on the firmware that is there. The bundle is opened,\n"
+    "verified and decoded again before it is written.\n"
     "SOURCE_DATE_EPOCH, when set, is the time of issue: the same input then gives the same "
     "bundle,\n"
     "but for its signature.",
@@ -215,7 +251,8 @@ const struct cli_verb cli_verb_bundle_show = {
     "  mpy_abi, issued, expires, allow_downgrade, info\n"
     "  payloads: [{role, name, length, encoded_length, sha256, chunk_size, mpy_abi, error,\n"
     "    chunks: [{codec, encoded_length, sha256}]}]; of a release also\n"
-    "    files: [{path, length, sha256, policy}]",
+    "    files: [{path, length, sha256, policy}], policy one of \"replace\",\n"
+    "      \"if changed\", \"delete\", \"keep folder\"",
     show_options,
     1,
     1,

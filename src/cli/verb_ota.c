@@ -22,6 +22,7 @@ static const char status_details[] =
     "  target, running, running_known, trial, rollback, otadata_offset\n"
     "  boots_next, chosen, why: \"record\", \"blank\" or \"crc\", record: 0, 1 or null\n"
     "  next_update, update (the last one, in words), update_phase (number of docs/spec/store.md)\n"
+    "  candidate: release of a files-only update that is not confirmed yet\n"
     "  records: [{sector, seq, state, slot, blank, crc_ok, usable, meaning}]\n"
     "  slots: [{name, number, offset, size, empty, bootable, error, message, release}]\n"
     "  findings: [{severity: \"odd\" or \"wrong\", text}], wrong";
@@ -103,6 +104,8 @@ static int print_json(const struct molt_boot_state *state, const struct molt_tar
                         state->update_words[0] ? json_string(state->update_words) : json_null());
     json_object_set_new(root, "update_phase",
                         state->update_words[0] ? json_integer(state->update_phase) : json_null());
+    json_object_set_new(root, "candidate",
+                        state->candidate[0] ? json_string(state->candidate) : json_null());
     json_object_set_new(root, "records", json_records(state));
     json_object_set_new(root, "slots", json_slots(state));
     for (uint32_t i = 0; i < state->finding_count; i++) {
@@ -178,6 +181,9 @@ static void print_text(const struct molt_boot_state *state, const struct molt_ta
         }
     }
     print_slots(state);
+    if (state->candidate[0]) {
+        printf("  %-16s release %.16s, not confirmed yet\n", "files only", state->candidate);
+    }
     if (state->update_words[0]) {
         printf("\nlast update: %s\n", state->update_words);
     }

@@ -95,8 +95,13 @@ static void print_result(const struct molt_update_request *request,
                          const struct molt_update_report *report)
 {
     char text[16];
-    printf("installed   %u of %u chunks written, %u were there already\n", report->chunks_written,
-           report->chunks, report->chunks_there);
+    if (report->files_only) {
+        printf("installed   files only, %s; the firmware in %s stays\n",
+               cli_size(report->release_size, text), report->running);
+    } else {
+        printf("installed   %u of %u chunks written, %u were there already\n",
+               report->chunks_written, report->chunks, report->chunks_there);
+    }
     if (report->http.requests) {
         printf("network     %s in %llu requests", cli_size(report->http.bytes, text),
                (unsigned long long)report->http.requests);
@@ -104,8 +109,9 @@ static void print_result(const struct molt_update_request *request,
                (unsigned long long)report->http.retries);
     }
     printf("operations  %llu of flash and store\n", (unsigned long long)report->operations);
-    printf("next        'molt sim boot %s': %s starts, as a trial until the application confirms\n",
-           request->target, report->target);
+    printf("next        'molt sim boot %s': %s starts%s, as a trial until the application "
+           "confirms\n",
+           request->target, report->target, report->files_only ? " with the new files" : "");
 }
 
 static int update(const struct molt_update_request *request, struct molt_update_session *session,
@@ -161,7 +167,8 @@ const struct cli_verb cli_verb_update = {
     "neither fetched nor erased, so a run that was interrupted (network, power) goes on when it "
     "is\n"
     "repeated. The new image starts at the next boot, as a trial: unless the application confirms\n"
-    "it, the old one comes back, with its files.\n"
+    "it, the old one comes back, with its files. A bundle without a firmware brings files only:\n"
+    "the firmware that runs stays, and the trial is theirs.\n"
     "\n"
     "A device that runs the bundle already, or whose turn in a rollout has not come, is no "
     "failure.",

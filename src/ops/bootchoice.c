@@ -283,6 +283,12 @@ static void judge_way_back(struct molt_boot_state *state)
     struct molt_otadata_situation who = {state->facts, state->running, MOLT_OTADATA_NO_SLOT,
                                          state->trial_stored, false};
     struct molt_otadata_plan plan;
+    if (state->files_only && state->trial_stored) {
+        find(state, MOLT_ODD,
+             "new files are on trial in %s: without a confirm the old ones run after the next boot",
+             molt_boot_label(state, state->running));
+        return;
+    }
     if (state->trial && molt_otadata_plan_rollback(&state->otadata, &who, &plan) < 0) {
         find(state, MOLT_WRONG,
              "%s is on trial and there is no way back: no record names another confirmed slot; "

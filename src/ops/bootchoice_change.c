@@ -146,6 +146,12 @@ int molt_boot_plan_set(const struct molt_boot_state *state, const char *label,
     return MOLT_OK;
 }
 
+/* New files are there for the firmware that runs, and it has not been decided about them. */
+static bool files_wait(const struct molt_boot_state *state)
+{
+    return state->update_runs && state->candidate[0];
+}
+
 int molt_boot_plan_confirm(const struct molt_boot_state *state, struct molt_boot_change *change,
                            struct molt_message *message)
 {
@@ -156,12 +162,26 @@ int molt_boot_plan_confirm(const struct molt_boot_state *state, struct molt_boot
     if (error) {
         return refuse(state, error, message);
     }
+    if (change->part[0].count == 0 && files_wait(state) && !state->trial_stored) {
+        return molt_fail(message, MOLT_E_NO_TRIAL,
+                         "%s runs the old files until the next boot: the new ones are confirmed "
+                         "when they have run",
+                         molt_boot_label(state, state->running));
+    }
     if (change->part[0].count == 0 && !state->trial_stored) {
         return molt_fail(message, MOLT_E_NO_TRIAL, "%s is confirmed already",
                          molt_boot_label(state, state->running));
     }
     change->part_count = 1;
+    if (files_wait(state)) {
+        change->part[0].count = 0; /* the trial is the files', not the slot's */
+    }
     explain(state, change);
+    if (files_wait(state) && state->trial_stored) {
+        molt_plan_add(&change->plan, MOLT_STEP_WRITE, 0, 0, "store",
+                      "release %.16s is confirmed for %s", state->candidate,
+                      molt_boot_label(state, state->running));
+    }
     return MOLT_OK;
 }
 
@@ -171,6 +191,13 @@ int molt_boot_plan_rollback(const struct molt_boot_state *state, struct molt_boo
     struct molt_otadata_situation who = situation_of(state, MOLT_OTADATA_NO_SLOT);
     memset(change, 0, sizeof *change);
     change->kind = MOLT_BOOT_ROLLBACK;
+    if (files_wait(state) && state->update_phase != MOLT_PHASE_CONFIRMING) {
+        molt_plan_add(&change->plan, MOLT_STEP_WRITE, 0, 0, "store",
+                      "release %.16s is given up: %s runs the old files from the next boot",
+                      state->candidate, molt_boot_label(state, state->running));
+        change->next = state->running;
+        return MOLT_OK;
+    }
     int error = molt_otadata_plan_rollback(&state->otadata, &who, &change->part[0]);
     if (error) {
         return refuse(state, error, message);
@@ -205,6 +232,10 @@ static int by_engine(struct molt_target *target, const struct molt_boot_state *s
         }
     }
     port.device.running = state->running;
+    if (molt_boot_slot(state, state->running)) {
+        memcpy(port.device.running_image, molt_boot_slot(state, state->running)->sha256,
+               sizeof port.device.running_image);
+    }
     port.device.otadata_offset = state->otadata_offset;
     port.device.rollback = state->facts.rollback;
     return kind == MOLT_BOOT_CONFIRM ? molt_trial_confirm(&port) : molt_trial_rollback(&port);
@@ -232,7 +263,8 @@ static int by_writer(struct molt_target *target, const struct molt_boot_state *s
 static int forget_switch(struct molt_target *target, const struct molt_boot_state *state)
 {
     struct molt_update update;
-    if (!target->board || state->update_runs || state->update_phase != MOLT_PHASE_SWITCHING) {
+    if (!target->board || (state->update_runs && !state->files_only) ||
+        state->update_phase != MOLT_PHASE_SWITCHING) {
         return MOLT_OK;
     }
     int error = molt_update_load(&target->board->store, &update);

@@ -70,6 +70,9 @@ static int read_inputs(struct inputs *inputs, struct molt_bundle_app *app,
     if (!error && request->release) {
         error = bundle_read_release(&inputs->files, request->release, message);
     }
+    if (!error && request->release) {
+        error = bundle_apply_policies(&inputs->files, request, message);
+    }
     return error;
 }
 

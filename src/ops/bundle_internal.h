@@ -16,6 +16,12 @@ struct bundle_files {
 };
 int bundle_read_release(struct bundle_files *files, const char *folder,
                         struct molt_message *message);
+/* One more; path and bytes are ours from now on, also after a failure. */
+int bundle_add_file(struct bundle_files *files, char *path, uint8_t *bytes, uint32_t size,
+                    uint8_t policy, struct molt_message *message);
+/* The request's keep and drop. */
+int bundle_apply_policies(struct bundle_files *files, const struct molt_bundle_request *request,
+                          struct molt_message *message);
 void bundle_free_files(struct bundle_files *files);
 
 #endif

@@ -31,22 +31,35 @@ static int no_memory(struct molt_message *message, const char *path)
     return molt_fail(message, MOLT_E_NO_MEMORY, "%s: out of memory", path);
 }
 
+int bundle_add_file(struct bundle_files *files, char *path, uint8_t *bytes, uint32_t size,
+                    uint8_t policy, struct molt_message *message)
+{
+    int error = MOLT_OK;
+    if (files->count == MOLT_BUNDLE_FILE_MAX) {
+        error = molt_fail(message, MOLT_E_NO_SPACE, "%s: more than %d files in the release", path,
+                          MOLT_BUNDLE_FILE_MAX);
+    } else if (files->count == files->capacity) {
+        uint32_t capacity = files->capacity ? files->capacity * 2 : 16;
+        void *grown = realloc(files->file, capacity * sizeof *files->file);
+        if (grown) {
+            files->file = grown;
+            files->capacity = capacity;
+        } else {
+            error = no_memory(message, path);
+        }
+    }
+    if (error) {
+        free(path);
+        free(bytes);
+        return error;
+    }
+    files->file[files->count++] = (struct molt_pack_file){path, bytes, size, policy};
+    return MOLT_OK;
+}
+
 static int add_file(struct bundle_files *files, const char *path, const char *inside,
                     struct molt_message *message)
 {
-    if (files->count == MOLT_BUNDLE_FILE_MAX) {
-        return molt_fail(message, MOLT_E_NO_SPACE, "%s: more than %d files in the release", path,
-                         MOLT_BUNDLE_FILE_MAX);
-    }
-    if (files->count == files->capacity) {
-        uint32_t capacity = files->capacity ? files->capacity * 2 : 16;
-        void *grown = realloc(files->file, capacity * sizeof *files->file);
-        if (!grown) {
-            return no_memory(message, path);
-        }
-        files->file = grown;
-        files->capacity = capacity;
-    }
     uint8_t *bytes;
     size_t n;
     int error = molt_file_read(path, FILE_MAX, &bytes, &n, message);
@@ -58,8 +71,7 @@ static int add_file(struct bundle_files *files, const char *path, const char *in
         free(bytes);
         return no_memory(message, path);
     }
-    files->file[files->count++] = (struct molt_pack_file){name, bytes, (uint32_t)n, 0};
-    return MOLT_OK;
+    return bundle_add_file(files, name, bytes, (uint32_t)n, MOLT_KEEP_REPLACE, message);
 }
 
 static int walk(struct bundle_files *files, const char *path, const char *inside, int depth,

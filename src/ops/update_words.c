@@ -165,22 +165,30 @@ static void add_steps(struct molt_update_session *s)
         const struct molt_app_slot *slot = &s->device.slots[i];
         if (slot->number == s->device.device.running) {
             molt_plan_add(plan, MOLT_STEP_KEEP, slot->offset, slot->size, r->running,
-                          "runs now and stays, as the way back");
+                          r->files_only ? "runs now and stays: the bundle brings files only"
+                                        : "runs now and stays, as the way back");
         }
     }
-    molt_plan_add(
-        plan, MOLT_STEP_WRITE, e->target->offset,
-        (e->app->length + MOLT_NOR_SECTOR - 1) / MOLT_NOR_SECTOR * MOLT_NOR_SECTOR, r->target,
-        "firmware of %u bytes: %u of %u chunks are there already, %llu bytes to fetch",
-        e->app->length, r->chunks_there, r->chunks, (unsigned long long)r->bytes_to_fetch);
+    if (e->app) {
+        molt_plan_add(
+            plan, MOLT_STEP_WRITE, e->target->offset,
+            (e->app->length + MOLT_NOR_SECTOR - 1) / MOLT_NOR_SECTOR * MOLT_NOR_SECTOR, r->target,
+            "firmware of %u bytes: %u of %u chunks are there already, %llu bytes to fetch",
+            e->app->length, r->chunks_there, r->chunks, (unsigned long long)r->bytes_to_fetch);
+    }
     if (e->release && vfs) {
         char directory[MOLT_RELEASE_DIR_SIZE];
         molt_release_directory(e->release->sha256, directory);
         molt_plan_add(plan, MOLT_STEP_WRITE, vfs->offset, 0, vfs->label,
                       "files of the release, %u bytes, to %s", e->release->length, directory);
     }
-    molt_plan_add(plan, MOLT_STEP_WRITE, s->device.device.otadata_offset, 2 * MOLT_NOR_SECTOR,
-                  "otadata", "%s boots next, as a trial", r->target);
+    if (r->files_only) {
+        molt_plan_add(plan, MOLT_STEP_WRITE, 0, 0, "store",
+                      "%s runs with these files from the next boot, as a trial", r->running);
+    } else {
+        molt_plan_add(plan, MOLT_STEP_WRITE, s->device.device.otadata_offset, 2 * MOLT_NOR_SECTOR,
+                      "otadata", "%s boots next, as a trial", r->target);
+    }
 }
 
 int update_make_plan(struct molt_update_session *s, struct molt_message *message)
@@ -191,14 +199,16 @@ int update_make_plan(struct molt_update_session *s, struct molt_message *message
     memcpy(r->digest, s->engine.manifest.digest, sizeof r->digest);
     snprintf(r->running, sizeof r->running, "%s",
              molt_ops_slot_label(&s->device, s->device.device.running));
+    r->files_only = !s->engine.app;
     snprintf(r->target, sizeof r->target, "%s",
-             molt_ops_slot_label(&s->device, s->engine.target->number));
+             r->files_only ? r->running
+                           : molt_ops_slot_label(&s->device, s->engine.target->number));
     r->resumed = molt_update_load(&s->store, &before) == MOLT_OK &&
                  before.phase == MOLT_PHASE_INSTALLING &&
                  memcmp(before.digest, r->digest, sizeof r->digest) == 0;
-    r->chunks = s->engine.app->chunk_count;
+    r->chunks = r->files_only ? 0 : s->engine.app->chunk_count;
     r->release_size = s->engine.release ? s->engine.release->length : 0;
-    int code = count_chunks(s);
+    int code = r->files_only ? MOLT_OK : count_chunks(s);
     if (code < 0) {
         return update_fail(s, code, message);
     }

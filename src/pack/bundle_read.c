@@ -126,7 +126,7 @@ static int check_release(const struct molt_payload *payload, const uint8_t *pack
     }
     while (molt_release_next(&reader, &file) == MOLT_OK) {
         molt_sha256_of(pack + file.offset, file.length, digest);
-        if (file.policy != MOLT_KEEP_DELETE && memcmp(digest, file.sha256, sizeof digest) != 0) {
+        if (file.policy < MOLT_KEEP_DELETE && memcmp(digest, file.sha256, sizeof digest) != 0) {
             return molt_diag_at(diag, MOLT_E_RELEASE, "SHA-256 of a file", file.offset);
         }
     }

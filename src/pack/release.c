@@ -34,13 +34,13 @@ static int check_paths(const struct molt_pack_file *const *file,
             return molt_diag_at(diag, MOLT_E_RELEASE, "path given twice", index);
         }
         for (uint32_t k = i + 1; k < input->file_count; k++) {
-            if (is_folder_of(file[i]->path, file[k]->path)) {
+            if (file[i]->policy < MOLT_KEEP_DELETE && is_folder_of(file[i]->path, file[k]->path)) {
                 return molt_diag_at(diag, MOLT_E_RELEASE, "path that is a file and a folder",
                                     index);
             }
         }
-        if (file[i]->policy == MOLT_KEEP_DELETE && file[i]->size) {
-            return molt_diag_at(diag, MOLT_E_RELEASE, "file to delete with content", index);
+        if (file[i]->policy >= MOLT_KEEP_DELETE && file[i]->size) {
+            return molt_diag_at(diag, MOLT_E_RELEASE, "path to keep or delete with content", index);
         }
     }
     return MOLT_OK;

@@ -376,6 +376,53 @@ def test_bad_releases(molt, key, tmp_path):
     assert "Not a directory" in create(molt, "-o", "x.molt", "--release", "file")
 
 
+def test_policies(molt, key, tmp_path):
+    """In the list by path; a folder to keep may hold files of the release."""
+    folder = tmp_path / "policies"
+    for name in ("main.py", "config.json", "data/first.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    text = molt.ok("bundle", "create", "-o", "p.molt", "-k", "key", "-s", "1", "-r", folder, "--keep", "config.json", "--keep", "data/",
+                   "--delete", "old", "--delete", "log/a.txt", "--keep", "log/", "--keep", "data/")
+    shown = json.loads(molt.ok("bundle", "show", "p.molt", "--json", "-k", "key"))["payloads"][0]["files"]
+    assert [(file["path"], file["policy"], file["length"]) for file in shown] == [
+        ("config.json", "if changed", 11), ("data", "keep folder", 0), ("data/first.txt", "replace", 14), ("log", "keep folder", 0),
+        ("log/a.txt", "delete", 0), ("main.py", "replace", 7), ("old", "delete", 0)]
+    assert re.search(r"data +0 B  keep folder\n", text) and re.search(r"old +0 B  delete\n", text)
+    envelope, chunks = split((tmp_path / "p.molt").read_bytes())
+    payload = verified(envelope, key, BUNDLE)[9][0]
+    rows = cbor2.loads(decode(payload, chunks)[0][:payload[9]])
+    assert [(row[1], row.get(4, 0)) for row in rows] == [("config.json", 1), ("data", 3), ("data/first.txt", 0), ("log", 3), ("log/a.txt", 2),
+                                                         ("main.py", 0), ("old", 2)]
+    assert all(row[3] == hashlib.sha256().digest() for row in rows if row.get(4, 0) >= 2)
+
+
+@pytest.mark.parametrize("words, expected", [
+    (["--keep", "man.py"], "no such file in policies; the nearest is 'main.py'"),
+    (["--keep", "data"], "is a folder in policies: say 'data/'"),
+    (["--keep", "main.py/"], "is a file in policies: say 'main.py'"),
+    (["--keep", "main.py/x/"], "'main.py' is a file of the release"),
+    (["--keep", "../x/"], "expected a path below"),
+    (["--keep", "/data/"], "expected a path below"),
+    (["--keep", ""], "expected a path below"),
+    (["--keep", "x" * 100 + "/"], "longer than 99 bytes"),
+    (["--delete", "main.py"], "brings 'main.py'"),
+    (["--delete", "data/"], "brings 'data/first.txt'"),
+    (["--keep", "log/", "--delete", "log"], "kept and deleted"),
+])
+def test_policies_that_cannot_be(molt, key, tmp_path, words, expected):
+    folder = tmp_path / "policies"
+    (folder / "data").mkdir(parents=True)
+    (folder / "main.py").write_text("1")
+    (folder / "data/first.txt").write_text("2")
+    assert expected in molt.fails("bundle", "create", "-o", "p.molt", "-k", "key", "-s", "1", "-r", "policies", *words)
+    assert not (tmp_path / "p.molt").exists()
+
+
+def test_policies_need_a_release(molt, key, firmware):
+    assert "--release" in molt.fails("bundle", "create", "-o", "p.molt", "-k", "key", "-s", "1", "-a", firmware, "--keep", "a", code=2)
+
+
 def test_bad_command_lines(molt, key, release):
     def wrong(*words):
         return molt.fails("bundle", "create", *words, code=2)

@@ -3,9 +3,11 @@ against a healthy server completes."""
 import json
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import time
+import zlib
 
 import pytest
 
@@ -280,3 +282,62 @@ def test_genuine_server(molt, board, world, tmp_path):
     assert boots(molt, board) == "ota_1"
     answers = re.findall(r"aiohttp.access:(\d+)", (tmp_path / "log").read_text())
     assert answers.count("206") > 20 and set(answers) == {"200", "206"}
+
+
+# ---- Files only ----
+
+@pytest.fixture
+def files_only(molt, world):
+    molt.ok("bundle", "create", "-o", "files.molt", "-k", world / "bundles.pem", "-s", "3", "-r", world / "release")
+    return molt.cwd / "files.molt"
+
+
+def status(molt, board, code=0):
+    return json.loads(molt("ota", "status", board, "--json", check=code).stdout)
+
+
+def test_files_only(molt, board, files_only):
+    """No slot and no record changes; the candidate is told, and can be given up before it ran."""
+    flash = molt.cwd / "board/flash.bin"
+    offset, _ = boards.partition(molt.cwd / "board", "vfs")
+    before = flash.read_bytes()
+    assert "files only" in molt.ok("update", board, "--from", files_only, "--dry-run")
+    assert flash.read_bytes() == before
+    text = molt.ok("update", board, "--from", files_only)
+    assert "installed   files only" in text and "ota_0 starts with the new files" in text
+    assert flash.read_bytes()[:offset] == before[:offset]
+    shown = status(molt, board)
+    assert shown["update_phase"] == 2 and "files only" in shown["update"] and not shown["trial"]
+    assert (shown["running"], shown["boots_next"]) == ("ota_0", "ota_0") and len(shown["candidate"]) == 64
+    assert "/rel/%s/main.py" % shown["candidate"][:16] in boards.files(molt.cwd / "board")
+    assert "when they have run" in molt.fails("ota", "confirm", board)
+    assert "runs the old files" in molt.ok("ota", "rollback", board)
+    shown = status(molt, board)
+    assert "is given up" in shown["update"] and shown["boots_next"] == "ota_0"
+
+
+def phase(board, number):
+    """The update's phase as the boot hook stores it."""
+    path = board / "store.bin"
+    data = bytearray(path.read_bytes())
+    at = 4
+    while at < len(data):
+        length = struct.unpack_from("<H", data, at + 2)[0]
+        if data[at] == 1:
+            data[at + 8 + 1] = number  # docs/spec/store.md: update
+            struct.pack_into("<I", data, at + 4, zlib.crc32(data[at + 8:at + 8 + length]))
+        at += 8 + length
+    path.write_bytes(data)
+
+
+def test_files_only_confirm(molt, board, files_only):
+    molt.ok("update", board, "--from", files_only)
+    release = status(molt, board)["candidate"]
+    phase(molt.cwd / "board", 3)
+    shown = status(molt, board)
+    assert shown["trial"] and "new files are on trial" in shown["findings"][0]["text"] and not shown["wrong"]
+    assert "is confirmed for ota_0" in molt.ok("ota", "confirm", board)
+    shown = status(molt, board)
+    assert shown["update_phase"] == 6 and shown["candidate"] is None
+    assert {slot["name"]: slot["release"] for slot in shown["slots"]}["ota_0"] == release
+    assert "nothing to do" in molt.ok("update", board, "--from", files_only)

@@ -48,6 +48,8 @@ struct molt_boot_state {
     char update_words[200]; /* the last update, in words; "" for a file, which has no store */
     int update_phase;       /* enum molt_phase */
     bool update_runs;       /* it is the last update's image that runs */
+    bool files_only;        /* the last update brings files alone: no slot and no record changes */
+    char candidate[65];     /* its release, while it is not confirmed; "" = none */
     struct molt_otadata_choice choice;
     int next; /* what the next boot starts: the choice, or where the bootloader falls back to */
     int next_update; /* where the next update goes; MOLT_OTADATA_NO_SLOT */

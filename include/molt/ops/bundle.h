@@ -20,7 +20,11 @@ struct molt_bundle_request {
     const char *app;         /* app image, firmware file, flash dump; NULL = none */
     const char *app_version; /* stamped into the app's descriptor; NULL = as it is */
     const char *release;     /* folder; NULL = none */
-    const char *key;         /* private key file */
+    /* Paths of the release: a file that the application may change (or FOLDER/, whose files it may
+     * change and add to), and what it left behind that is not carried over any more. */
+    const char *const *keep, *const *drop;
+    uint32_t keep_count, drop_count;
+    const char *key; /* private key file */
     uint32_t sequence;
     const char *board;
     const char *product; /* of the info text; NULL = "" */

@@ -44,6 +44,7 @@ struct molt_update_report {
         chunks_there;        /* of the firmware; there: found right before anything was written */
     uint64_t bytes_to_fetch; /* of the firmware */
     uint32_t release_size;   /* bytes of the files' pack; 0 = no files */
+    bool files_only;         /* no firmware: target is the slot that runs, and it stays as it is */
     struct molt_plan plan;
 
     /* After the run, however it ended. */
