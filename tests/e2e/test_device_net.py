@@ -351,3 +351,197 @@ def test_status_never_crashes(board, breaks, wrong, says):  # noqa: F811
     assert [text[:len(start)] for text, start in zip(got["wrong"], wrong, strict=True)] == wrong
     assert says in words, words
     assert all("WRONG        " + text in words for text in got["wrong"])
+
+
+# ---- One at a time, interrupted, short of memory ----
+
+def test_two_threads(board, world, server):  # noqa: F811
+    """While one installs, the other is refused; afterwards it may."""
+    done = board("""import _thread, time, ota
+url, refused, calls = %r, [], 0
+def other():
+    for _ in range(20):
+        try:
+            ota.update(url)
+        except ota.Error as error:
+            refused.append((error.errno, str(error)))
+        time.sleep_ms(10)
+def progress(done, total, text):
+    global calls
+    calls += 1
+    if calls == 200:
+        _thread.start_new_thread(other, ())
+        while len(refused) < 20:
+            time.sleep_ms(10)
+    if calls == 300:
+        try:
+            ota.check(url)
+        except ota.Error as error:
+            refused.append((error.errno, str(error)))
+print(ota.update(url, restart=False, progress=progress), len(refused), set(refused))
+""" % (server.base + "ok/tree-2"))
+    assert done.stdout.endswith("True 21 {(-7, 'another update is under way here: wait for its end (-7)')}\n"), done.stdout
+    good(board, world)
+
+
+def limited(tmp_path, kib):
+    """Options for an interpreter with so small a heap."""
+    small = tmp_path / ("micropython-%d" % kib)
+    small.write_text("#!/bin/sh\nexec %s -X heapsize=%dk \"$@\"\n" % (TOP / "build/micropython/micropython", kib))
+    small.chmod(0o755)
+    return "--micropython", small
+
+
+@pytest.mark.parametrize("where", ["in the network", "in a step"])
+def test_ctrl_c_closes_everything_and_the_next_update_resumes(board, world, server, where):  # noqa: F811
+    """A genuine signal, while the server stalls or while the flash is written."""
+    done = board("""import os, ota
+def descriptors():
+    os.system("ls /proc/$PPID/fd | wc -l")
+calls = 0
+def progress(done, total, text):
+    global calls
+    calls += 1
+    if calls == 300 and %r:
+        os.system("p=$PPID; (sleep 0.1; kill -INT $p) > /dev/null 2>&1 &")  # system() itself ignores the signal
+if not %r:
+    os.system("p=$PPID; (sleep 4; kill -INT $p) > /dev/null 2>&1 &")
+descriptors()
+try:
+    ota.update(%r, restart=False, progress=progress)
+except KeyboardInterrupt:
+    print("INTERRUPTED", calls > 200)
+descriptors()
+ota.update(%r, restart=False)
+""" % (where == "in a step", where == "in a step", server.base + ("ok" if where == "in a step" else "stall=100,after=12") + "/tree-2",
+       server.base + "ok,tag=again/tree-2"))
+    lines = done.stdout.splitlines()
+    assert "INTERRUPTED True" in lines, done.stdout + done.stderr
+    at = lines.index("INTERRUPTED True")
+    assert lines[at - 1] == lines[at + 1] and lines[at - 1].isdigit()
+    kept = re.search(r"(\d+) chunks written, (\d+) kept", done.stdout)
+    assert int(kept[2]) >= 5 and int(kept[1]) + int(kept[2]) == 26
+    good(board, world)
+
+
+def test_fragmented_heap(board, world, server, tmp_path):  # noqa: F811
+    """Every second of many small blocks is free, the rest is held; and a collection comes at every step."""
+    done = board("""import gc, ota
+held = [bytearray(150) for _ in range(1400)]
+for i in range(0, len(held), 2):
+    held[i] = None
+gc.collect()
+gc.threshold(2000)
+print("UPDATED", ota.update(%r, restart=False, progress=lambda *_: gc.collect()), len(held))
+""" % (server.base + "ok/tree-2"), *limited(tmp_path, 640))
+    assert "UPDATED True 1400" in done.stdout
+    good(board, world)
+
+
+def test_no_memory_is_told(board):  # noqa: F811
+    done = board("""import ota
+from ota import _update
+class Engine:
+    def open(self, host):
+        raise MemoryError
+try:
+    _update.opened(Engine(), None)
+except ota.Error as error:
+    print('GOT', error.errno, error)
+""")
+    assert error_of(done)[0] == -16 and "update earlier" in done.stdout
+
+
+# ---- check() and bundles on the device ----
+
+def test_check_writes_nothing(board, world, server):  # noqa: F811
+    flash, store = (board.molt.cwd / "board" / name for name in ("flash.bin", "store.bin"))
+    board("import ota; ota.feed()")
+    before = flash.read_bytes()
+    script = "import ota\nprint(ota.check('%sok/tree-2'))" % server.base
+    found = ast.literal_eval(board(script).stdout)
+    assert found["sequence"] == 2 and found["files_only"] is False and found["bytes"] > 1600000
+    name, = (world / "tree-2/bundles").iterdir()
+    assert found["digest"].hex() == name.stem
+    assert flash.read_bytes() == before
+    kept = store.read_bytes()  # the newest signed time is in it now
+    done = board(script)
+    assert ast.literal_eval(done.stdout) == found and store.read_bytes() == kept and done.json["operations"] == 0
+    board(update(server, 2, quiet=True))
+    assert board(script).stdout == "None\n"
+    older = "import ota\ntry:\n    ota.check('%sok/v1.molt')\nexcept ota.Error as error:\n    print('GOT', error.errno, error)"
+    assert error_of(board(older % server.base))[0] == -76
+
+
+def test_bundle_on_the_device(board, world, server):  # noqa: F811
+    done = board("""import os, ota
+from ota import _http
+answer = _http.request(%r)
+print(answer.status, answer.length)
+with open("/new.molt", "wb") as file:
+    buffer = bytearray(4096)
+    n = answer.readinto(buffer)
+    while n:
+        file.write(memoryview(buffer)[:n])
+        n = answer.readinto(buffer)
+answer.close()
+try:
+    ota.update("file:/none.molt")
+except ota.Error as error:
+    print(error)
+ota.update("file:/new.molt", restart=False)
+""" % (server.base + "chunked/v2.molt"))
+    assert done.stdout.splitlines()[0] == "200 None"
+    assert "/none.molt: cannot be opened: [Errno 2] ENOENT (-5)" in done.stdout
+    assert "installed: 26 chunks written, 0 kept" in done.stdout
+    good(board, world)
+
+
+# ---- URLs and texts ----
+
+def test_urls(board):  # noqa: F811
+    done = board("""from ota import _http, _update
+def attempt(function, *words):
+    try:
+        print(repr(function(*words)))
+    except _http.Failed as error:
+        print(error.args[0])
+for url in ("http://h", "http://h?q=1", "https://h:8/a/b?c#d", "http://[::1]:80/x", "http://[fe80::2]", "http://h:0/", "http://h:65536/",
+            "http://h:x/", "http://u:p@h/", "ftp://h/", "h/", "http:///x", "http://h/a b", "http://h/\\r\\nX: y", "http://[::1/x"):
+    attempt(_http.split, url)
+for target in ("/x", "x", "../x", "./x", "../../../x", "?q", "//i/x", "https://i/x", "http://i/x"):
+    attempt(_http.joined, "http://h:8/a/b/c?d", target)
+attempt(_http.joined, "https://h/a", "http://h/a")
+attempt(_http.joined, "https://h/a", "//i/a")
+print(_update._under("http://h/t/?token=1", "/channels/stable"))
+""")
+    assert done.stdout.splitlines() == [
+        "(False, 'h', 80, '/')", "(False, 'h', 80, '/?q=1')", "(True, 'h', 8, '/a/b?c')", "(False, '::1', 80, '/x')",
+        "(False, 'fe80::2', 80, '/')"] + ["-105"] * 10 + [
+        "'http://h:8/x'", "'http://h:8/a/b/x'", "'http://h:8/a/x'", "'http://h:8/a/b/x'", "'http://h:8/x'", "'http://h:8/a/b/c?q'",
+        "'http://i/x'", "'https://i/x'", "'http://i/x'", "-105", "'https://i/a'", "http://h/t/channels/stable?token=1"]
+
+
+def test_ipv6_and_no_such_host(board, world):  # noqa: F811
+    class Six(faultserver.Server):
+        address_family = socket.AF_INET6
+
+        def server_bind(self):
+            self.server_address = ("::1", 0)
+            super().server_bind()
+
+    with Six(world) as six:
+        done = board("import ota\nprint(ota.check('http://[::1]:%d/ok/tree-2')['sequence'])" % six.port)
+        assert done.stdout == "2\n"
+    code, text = error_of(board("import ota\ntry:\n    ota.check('http://nowhere.invalid/t', tries=1)\nexcept ota.Error as error:\n"
+                                "    print('GOT', error.errno, error)"))
+    assert code == -102 and "nowhere.invalid" in text
+
+
+def test_every_number_has_its_words():
+    """_words.py against error.h, and the version against the project's."""
+    numbers = set(re.findall(r"= (-\d+)", (TOP / "include/molt/error.h").read_text()))
+    words = re.findall(r"^    (-\d+): \"(.+)\",$", (TOP / "ports/micropython/ota/_words.py").read_text(), re.M)
+    assert {number for number, _ in words} == numbers and len(words) == len(numbers)
+    version = re.search(r"project\(molt VERSION (\S+)", (TOP / "CMakeLists.txt").read_text())[1]
+    assert 'VERSION = "%s"\n' % version in (TOP / "ports/micropython/ota/__init__.py").read_text()

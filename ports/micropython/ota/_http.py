@@ -24,8 +24,8 @@ def split(url):
     if "@" in host:
         raise Failed(E_URL, "%s://...: a user's name in a URL is not supported: put a token into the query" % scheme)
     if host[:1] == "[":
-        name, _, port = host[1:].partition("]")
-        good = not port or port[0] == ":"
+        name, good, port = host[1:].partition("]")
+        good = good and port[:1] in ("", ":")
         port = port[1:]
     else:
         name, _, port = host.partition(":")

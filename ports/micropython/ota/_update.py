@@ -192,10 +192,10 @@ def update(url=None, channel=None, *, restart=True, retry_failed=False, ca=None,
 def installing(url, channel, ca, **options):
     # Generator: one installation. Yields as steps() does, or None; ends with what was done in words, or None: it runs
     # here already. Closing it closes the connection, and lets others install.
-    url, channel, ca = configured(url, channel, ca)
     lock()
     host, place = None, room()
     try:
+        url, channel, ca = configured(url, channel, ca)
         engine = _host.engine()
         host = yield from host_for(engine, url, channel, ca=ca, **options)
         if not host:
@@ -218,10 +218,10 @@ def installing(url, channel, ca, **options):
 def check(url=None, channel=None, *, retry_failed=False, ca=None, timeout_s=30, tries=5):
     # What update() would install, or None: nothing new. Everything that can be refused beforehand is. Nothing is
     # written but the newest signed time.
-    url, channel, ca = configured(url, channel, ca)
     lock()
     host, place = None, room()
     try:
+        url, channel, ca = configured(url, channel, ca)
         engine = _host.engine()
         from ota import _http
 
