@@ -88,17 +88,17 @@ def run(url=None, channel=None, **options):
     return _run.run(url, channel, **options)
 
 
-def start(url, **options):
+def start(*words, **options):
     # As LoBo's: installs the application image at that address.
     from ota import _lobo
 
-    return _lobo.start(url, **options)
+    return _lobo.start(*words, **options)
 
 
-def fromfile(file, **options):
+def fromfile(*words, **options):
     from ota import _lobo
 
-    return _lobo.fromfile(file, **options)
+    return _lobo.fromfile(*words, **options)
 
 
 def set_bootpart(name):

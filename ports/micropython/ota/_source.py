@@ -53,7 +53,7 @@ class Web:
         self._http.close()
 
     def info(self):
-        return 0
+        return self._total or 0
 
     def expect(self, offset, n):
         self._wanted = offset, offset + n

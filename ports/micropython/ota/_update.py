@@ -98,17 +98,21 @@ def steps(engine, state, host):
             return
 
 
-def configured(url, channel, ca):
-    # What /ota.json says where nothing is given: (URL, channel, ca).
-    found = {}
+def settings():
+    # What /ota.json says.
     try:
         import json
 
         with open("/ota.json") as file:
             found = json.load(file)
+        return found if isinstance(found, dict) else {}
     except (OSError, ValueError):
-        pass
-    found = found if isinstance(found, dict) else {}
+        return {}
+
+
+def configured(url, channel, ca):
+    # What /ota.json says where nothing is given: (URL, channel, ca).
+    found = settings()
     url = url or found.get("url")
     if not url:
         fail(-105, "no URL given, and /ota.json names none ('molt provision --url' writes it)")

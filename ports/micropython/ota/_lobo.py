@@ -1,0 +1,229 @@
+# LoBo's calls: an app image, or a bundle, from a server or a file. Nothing is erased before all that can be known is.
+import hashlib
+from binascii import hexlify, unhexlify
+
+import ota
+from ota import _host, _http, _source, _store, _update
+from ota._update import fail
+
+TIMEOUT_S, TRIES = 30, 5
+_WORDS = {-36: "ends too early",
+          -37: "a merged firmware file, for the cable: send the app image (.app-bin), or a bundle of it",
+          -80: "larger than the slot"}
+
+
+def address(url, file="/MicroPython.bin", port=80, secure=None):
+    # A bare host, with or without path, is http, with a certificate https.
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        scheme, rest = "https" if secure else "http", url
+    elif secure and scheme != "https":
+        fail(-105, url + ": a certificate needs https")
+    host, _, path = rest.partition("/")
+    if int(port) != 80 and ":" not in host:
+        host += ":%s" % port
+    return "%s://%s/%s" % (scheme, host, path or file.lstrip("/"))
+
+
+def web(url, ca=None, timeout=None):
+    return _source.Web(url, TRIES, ca=ca or _update.settings().get("ca"), timeout_s=timeout or TIMEOUT_S)
+
+
+def pieces(source, most, size):
+    # The bytes from the start, until there are so many.
+    at, buffer = 0, bytearray(size)
+    while at < most:
+        n = source.read(at, buffer)
+        if n:
+            if n < 0:
+                raise source.failure
+            yield memoryview(buffer)[:n]
+            at += n
+        elif n == 0:
+            break
+
+
+def text_of(source, most=512):
+    try:
+        return b"".join(bytes(piece) for piece in pieces(source, most, most))
+    finally:
+        source.close()
+
+
+def _md5_in(text, name):
+    # As md5sum and others print it: the first word of 32 hex digits.
+    for word in text.lower().split():
+        try:
+            if len(unhexlify(word)) == 16:
+                return word.decode()
+        except ValueError:
+            pass
+    fail(-35, name + ".md5: no MD5 in it")
+
+
+class _Hashed:
+    # What comes in another order, or to another sum than [(algorithm, hex digits, error)], is not switched to.
+    def __init__(self, source, n, sums):
+        self._source, self._n, self._sums, self._at = source, n, sums, 0
+        self._hashes = [getattr(hashlib, row[0])() for row in sums]
+
+    def info(self):
+        return self._n
+
+    def expect(self, offset, n):
+        return self._source.expect(offset, n)
+
+    def read(self, offset, buffer):
+        n = self._source.read(offset, buffer)
+        self.failure = self._source.failure
+        if n and n > 0:
+            if offset != self._at:
+                return -2
+            self._at += n
+            for i, (name, digits, code) in enumerate(self._sums):
+                self._hashes[i].update(memoryview(buffer)[:n])
+                if self._at == self._n:
+                    found = hexlify(self._hashes[i].digest()).decode()
+                    if found != digits:
+                        self.failure = ota.Error(code, "expected %s %s, found %s" % (name, digits, found))
+                        return code
+        return n
+
+
+def installing(name, source, md5=None, sha="", length=0, factory=False, quiet=False):
+    # Generator: as _update.steps(); nothing is switched before "switch" came. Ends with the number of bytes, or with 0:
+    # that bundle runs here already. md5(): a source of the sum's file, or None.
+    _update.lock()
+    try:
+        host = _update.host_of(source)
+        host.expect, host.retry_failed, host.image, host.target = None, False, None, -1 if factory else None
+        if factory and (host.running == -1 or all(row[0] != -1 for row in host.slots)):
+            fail(-66, "no factory slot, or it is the one that runs")
+        if b"".join(bytes(piece) for piece in pieces(source, 4, 24))[:4] != b"MOLT":
+            _prepare(host, name, source, md5, sha.lower(), length)
+        elif factory:
+            fail(-66, "a bundle goes to the next slot, never to factory")
+        engine = _host.engine()
+        state = _update.opened(engine, host)
+        tell = _update._told(None, quiet)
+        for now in _update.steps(engine, state, host):
+            tell(now[0], now[1], "write" if now[0] else "")
+            yield now
+        print("ota: installed: %s starts next, on trial: ota.confirm() keeps it, else the restart after goes back" %
+              label_of(_store.Update().target))
+        return now[1]
+    except ota.Error as error:
+        code = error.errno
+        if code == -92:
+            print("ota: this bundle runs here already")
+            return 0
+        if code in _WORDS and host.image:
+            fail(code, "%s: %s" % (name, _WORDS[code]))
+        raise
+    finally:
+        source.close()
+        _update.unlock()
+
+
+def _prepare(host, name, source, md5, sha, length):
+    if not ota.allow_unsigned and _update.settings().get("allow_unsigned") is not True:
+        fail(-18, name + " is not signed: refused. Send a bundle, or set ota.allow_unsigned = True (\"allow_unsigned\" "
+                          "in /ota.json)")
+    print("ota: warning: %s is not signed" % name)
+    sums, code = [], -35
+    text = md5 and md5()
+    if text:
+        sums.append(("md5", _md5_in(text_of(text), name), code))
+    n = source.info()
+    if not n:
+        print("ota: no size is told: reading once to measure, again to install")
+        digest, most = hashlib.sha256(), max(row[2] for row in host.slots)
+        n = 0
+        for piece in pieces(source, most + 1, 2048):
+            digest.update(piece)
+            n += len(piece)
+        if n > most:
+            fail(-80, name + ": " + _WORDS[-80])
+        if not sha:
+            sha, code = hexlify(digest.digest()).decode(), -91
+    if sha:
+        sums.append(("sha256", sha, code))
+    if length and length != n:
+        fail(-2, "%s: expected %d bytes, found %d" % (name, length, n))
+    host.image, host.source = n, _Hashed(source, n, sums)
+
+
+def label_of(offset):
+    from esp32 import Partition
+
+    for part in Partition.find(Partition.TYPE_APP):
+        if part.info()[2] == offset:
+            return part.info()[4]
+
+
+def switch(name):
+    # That slot boots next, on trial; the one that runs: a switch that no restart followed yet is taken back.
+    _update.lock()
+    try:
+        host, engine, code = _update.host_of(), _host.engine(), 0
+        for number, offset, _ in host.slots:
+            if label_of(offset) == name:
+                break
+        else:
+            fail(-5, "no slot is called " + name)
+        if number != host.running:
+            code = engine.switch(host, number)
+        else:
+            update = _store.Update()
+            if update.phase == _store.SWITCHING and update.target != offset:
+                update.phase = _store.ROLLING_BACK
+                update.save()
+                code = engine.boot(host)
+        if code < 0:
+            fail(code)
+        print("ota: %s starts next%s" % (name, "" if number == host.running else ", on trial: ota.confirm() keeps it"))
+        return True
+    finally:
+        _update.unlock()
+
+
+def _told(restart, work, *words):
+    # True or False, and why is printed.
+    try:
+        done = bool(work(*words))
+    except Exception as error:
+        print("ota:", error.args[1] if len(error.args) > 1 else error)
+        return False
+    if done and restart:
+        import machine
+
+        machine.reset()
+    return done
+
+
+def start(url=None, *, server=None, file="/MicroPython.bin", port=80, restart=False, md5=False, forceFactory=False,
+          certificate=None):
+    def work():
+        where = address(url or server, file, port, certificate)
+        path, mark, query = where.partition("?")
+        beside = md5 and (lambda: web(path + ".md5" + mark + query, certificate))
+        return _http.finished(installing(where, web(where, certificate), beside, factory=forceFactory))
+
+    return _told(restart, work)
+
+
+def fromfile(file, restart=False, *, forceFactory=False):
+    def beside():
+        try:
+            return _source.File(file + ".md5")
+        except _http.Failed:
+            pass
+
+    def work():
+        return _http.finished(installing(file, _source.File(file), beside, factory=forceFactory))
+
+    return _told(restart, work)
+
+
+def set_bootpart(name):
+    return _told(False, switch, name)
