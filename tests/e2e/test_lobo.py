@@ -1,7 +1,11 @@
 """LoBo's calls (ota.start, ota.fromfile, ota.set_bootpart) on a simulated board that runs a genuine MicroPython."""
 import base64
+import functools
+import http.server
 import os
+import re
 import shutil
+import threading
 
 import pytest
 
@@ -449,3 +453,44 @@ def test_force_factory_takes_no_bundle(boards, server):
     board.says(OPEN % server.base)
     confirm(board)
     refused(board, "ota.start('%sok/v5.molt', forceFactory=True)" % server.base, "never to factory")
+
+
+# ---- The page for those who come from LoBo's firmware ----
+
+EXAMPLES = re.search(r"```python examples\n(.*?)```", (TOP / "docs/migrate-from-lobo.md").read_text(), re.S).group(1).splitlines()
+
+# Names and addresses lead to servers of this computer: the calls stay as they stand.
+RESOLVER = """import socket, sys
+class Here:
+    def __getattr__(self, name): return getattr(socket, name)
+    def getaddrinfo(self, name, port, *words): return socket.getaddrinfo("127.0.0.1", %d if port == 443 else %d, *words)
+sys.modules["socket"] = Here()
+"""
+
+
+def test_examples_of_the_page(boards, world, tmp_path):
+    """As they stand, against a server without ranges; only the name in the certificate is that of the tests' one."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=world)
+    context = faultserver.make_certificate(tmp_path / "keys", "wrongname")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as plain, \
+            http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as secure:
+        secure.socket = context.wrap_socket(secure.socket, server_side=True)
+        for server in (plain, secure):
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        assert len(EXAMPLES) >= 10
+        for example in EXAMPLES:
+            board = boards("two")
+            if "fromfile" in example:
+                put(board, world, "MicroPython.bin")
+            if "certificate" in example:
+                board("f = open('/ca.pem', 'w'); f.write(%r); f.close()" % (tmp_path / "keys/ca.pem").read_text())
+            call = example.replace("updates.example", "elsewhere.example")
+            done = board(RESOLVER % (secure.server_port, plain.server_port) +
+                         "import ota\nota.allow_unsigned = True\nprint('RESULT', %s)" % call)
+            if "restart=True" in example:
+                assert done.json["boots"] == 3, example + done.stdout
+            else:
+                assert "RESULT True" in done.stdout, example + done.stdout
+                assert board.boots() == ("MicroPython_1" if "set_bootpart" in example else "MicroPython_2"), example
+        for server in (plain, secure):
+            server.shutdown()
