@@ -332,7 +332,7 @@ static void describe_image(struct molt_engine *e)
     app->length = e->port->image;
     app->chunk_count = 1;
     app->chunk_log2 = MOLT_CHUNK_LOG2_MIN;
-    while (app->length > (uint32_t)MOLT_CHUNK_MAX << app->chunk_log2) {
+    while (app->length >> app->chunk_log2 > MOLT_CHUNK_MAX) {
         app->chunk_log2++;
     }
     e->manifest.chunk[0].encoded_size = app->length;

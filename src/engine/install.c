@@ -110,22 +110,37 @@ int molt_engine_scan(struct molt_engine *e)
     return rewrite(e);
 }
 
+/* The store names a chunk before its first erase: MOLT_DONE when it does. One further on that a cut
+ * left torn is erased before, or nobody would know of it any more. */
+static int claim(struct molt_engine *e, uint32_t chunk)
+{
+    uint32_t size = 1u << e->app->chunk_log2, torn = (uint32_t)e->torn << e->app->chunk_log2;
+    if (e->update.chunk == chunk) {
+        return MOLT_DONE;
+    }
+    if (e->torn != MOLT_NO_CHUNK && e->torn > chunk && torn < e->target->size) {
+        e->torn = MOLT_NO_CHUNK;
+        return molt_flash_erase(e->port->flash, e->target->offset + torn,
+                                size < e->target->size - torn ? size : e->target->size - torn);
+    }
+    e->update.chunk = (uint8_t)chunk;
+    return molt_update_save(e->port->store, &e->update);
+}
+
 int molt_engine_erase(struct molt_engine *e)
 {
     uint32_t size = (chunk_size(e) + SECTOR - 1) / SECTOR * SECTOR;
-    if (e->update.chunk != e->chunk) {
-        e->update.chunk = (uint8_t)e->chunk;
-        return molt_update_save(e->port->store, &e->update);
-    }
-    if (e->at == 0) {
+    int code = claim(e, e->chunk);
+    if (code == MOLT_DONE && e->at == 0) {
         /* Asked for first, so that the network works while the flash is busy. */
-        int code = molt_stream_open(e, e->chunk);
-        if (code < 0) {
-            return code;
-        }
+        code = molt_stream_open(e, e->chunk);
+        code = code < 0 ? code : MOLT_DONE;
+    }
+    if (code != MOLT_DONE) {
+        return code;
     }
     uint32_t n = size - e->at < 0x10000u ? size - e->at : 0x10000u;
-    int code = molt_flash_erase(e->port->flash, chunk_start(e) + e->at, n);
+    code = molt_flash_erase(e->port->flash, chunk_start(e) + e->at, n);
     if (code < 0) {
         return code;
     }
@@ -148,6 +163,15 @@ static int finish_chunk(struct molt_engine *e)
     return digest_is(e, &e->decoded) ? MOLT_DONE : MOLT_E_CHUNK_HASH;
 }
 
+/* The buffer's n bytes. */
+static int program(struct molt_engine *e, uint32_t offset, uint32_t n)
+{
+    uint32_t padded = (n + PROGRAM_ALIGN_MAX - 1) & ~(PROGRAM_ALIGN_MAX - 1);
+    memset(e->port->buffer + n, 0xFF, padded - n);
+    e->bytes_written += n;
+    return molt_flash_program(e->port->flash, offset, e->port->buffer, padded);
+}
+
 int molt_engine_write(struct molt_engine *e)
 {
     const struct molt_engine_port *port = e->port;
@@ -161,16 +185,10 @@ int molt_engine_write(struct molt_engine *e)
         return code;
     }
     port->digest->update(&e->decoded, port->buffer, n);
-    uint32_t padded = (n + PROGRAM_ALIGN_MAX - 1) & ~(PROGRAM_ALIGN_MAX - 1);
-    memset(port->buffer + n, 0xFF, padded - n);
-    code = molt_flash_program(port->flash, chunk_start(e) + e->at, port->buffer, padded);
-    if (code < 0) {
-        return code;
-    }
+    code = program(e, chunk_start(e) + e->at, n);
     e->at += n;
     e->filled = 0;
-    e->bytes_written += n;
-    return MOLT_OK;
+    return code;
 }
 
 int molt_engine_check(struct molt_engine *e)
@@ -223,11 +241,8 @@ int molt_engine_sectors(struct molt_engine *e)
         return molt_flash_erase(port->flash, start, SECTOR);
     }
     if (e->at == 2) {
-        uint32_t padded = (n + PROGRAM_ALIGN_MAX - 1) & ~(PROGRAM_ALIGN_MAX - 1);
-        memset(port->buffer + n, 0xFF, padded - n);
         e->at++;
-        e->bytes_written += n;
-        return molt_flash_program(port->flash, start, port->buffer, padded);
+        return program(e, start, n);
     }
     code = sector_is(e, start, n);
     if (code < 0) {
@@ -238,12 +253,9 @@ int molt_engine_sectors(struct molt_engine *e)
             molt_engine_enter(e, MOLT_STATE_PRUNE);
             return MOLT_DONE;
         }
-        e->at = 1;
-        if (e->update.chunk != chunk) {
-            e->update.chunk = chunk;
-            return molt_update_save(port->store, &e->update);
-        }
-        return MOLT_OK;
+        code = claim(e, chunk);
+        e->at = code == MOLT_DONE;
+        return code < 0 ? code : MOLT_OK;
     }
     if (!code) {
         return MOLT_E_VERIFY;

@@ -20,12 +20,19 @@ static struct rig_version old_version, new_version, next_version;
 /* The operator's whole wish, from whatever state the device is in: `wanted` runs, confirmed. */
 static int install_and_confirm(struct rig *rig, const struct rig_version *wanted)
 {
-    rig_serve(rig, wanted->bundle.data, (uint32_t)wanted->bundle.size);
+    rig_serve_version(rig, wanted);
     rig->port.retry_failed = true;
     for (int i = 0; i < 8; i++) {
+        struct molt_update update;
         int code = rig_start(rig);
+        code = code < 0 ? code : molt_update_load(&rig->store, &update);
         if (code < 0) {
             return code;
+        }
+        /* an image without a bundle is written whenever it is asked for */
+        if (wanted->unsigned_image && update.phase == MOLT_PHASE_CONFIRMED &&
+            rig_runs(rig, wanted)) {
+            return MOLT_OK;
         }
         code = rig_install(rig, NULL);
         if (code == MOLT_E_INSTALLED) {
@@ -54,10 +61,100 @@ static int to_next(struct rig *rig)
 /* Installed and started once, not confirmed. */
 static int to_trial(struct rig *rig)
 {
-    rig_serve(rig, new_version.bundle.data, (uint32_t)new_version.bundle.size);
+    rig_serve_version(rig, &new_version);
     int code = rig_start(rig);
     code = code < 0 ? code : rig_install(rig, NULL);
     return code < 0 ? code : rig_start(rig);
+}
+
+/* Cut short by a failing network, behind five eighths. */
+static int to_half(struct rig *rig)
+{
+    static struct molt_engine engine;
+    rig_serve_version(rig, &new_version);
+    int code = rig_start(rig);
+    code = code < 0 ? code : molt_engine_start(&engine, &rig->port);
+    while (code == MOLT_OK && engine.bytes_written < new_version.length / 8 * 5) {
+        code = molt_engine_step(&engine);
+    }
+    return code;
+}
+
+static int to_factory(struct rig *rig)
+{
+    rig->port.has_target = true;
+    rig->port.target = MOLT_OTADATA_FACTORY;
+    return to_next(rig);
+}
+
+/* The image in factory is on trial. */
+static int to_factory_trial(struct rig *rig)
+{
+    int code = to_new(rig);
+    rig_serve_version(rig, &next_version);
+    rig->port.has_target = true;
+    rig->port.target = MOLT_OTADATA_FACTORY;
+    code = code < 0 ? code : rig_install(rig, NULL);
+    return code < 0 ? code : rig_start(rig);
+}
+
+/* The operator switches back to the firmware in slot 0, by hand. */
+static int by_hand(struct rig *rig)
+{
+    for (int i = 0; i < 8; i++) {
+        struct molt_update update;
+        int code = rig_start(rig);
+        code = code < 0 ? code : molt_update_load(&rig->store, &update);
+        if (code < 0) {
+            return code;
+        }
+        if (rig_runs(rig, &old_version)) {
+            return update.phase == MOLT_PHASE_CONFIRMED ? MOLT_OK : molt_trial_confirm(&rig->port);
+        }
+        code = molt_slot_switch(&rig->port, 0);
+        if (code < 0) {
+            return code;
+        }
+    }
+    return MOLT_E_BOOT_DISAGREES;
+}
+
+/* The switch to new waits for the restart. */
+static int to_waiting(struct rig *rig)
+{
+    rig_serve_version(rig, &new_version);
+    int code = rig_start(rig);
+    code = code < 0 ? code : rig_install(rig, NULL);
+    return code < 0 ? code : MOLT_OK;
+}
+
+/* In the boot in which new was installed. */
+static int files_now(struct rig *rig)
+{
+    rig_serve_version(rig, &next_version);
+    int code = rig_install(rig, NULL);
+    code = code < 0 ? code : rig_start(rig);
+    return code < 0 ? code : molt_trial_confirm(&rig->port);
+}
+
+/* When the cut let the switch to new go on, it is given up. */
+static int files_again(struct rig *rig)
+{
+    int code = rig_start(rig);
+    if (code >= 0 && rig_runs(rig, &new_version)) {
+        code = molt_trial_rollback(&rig->port);
+    }
+    return code < 0 ? code : to_next(rig);
+}
+
+/* Files first, then the firmware whose install had been cut. */
+static int to_next_and_new(struct rig *rig)
+{
+    int code = rig_start(rig);
+    if (code >= 0 && !rig_runs(rig, &new_version)) {
+        code = to_next(rig);
+    }
+    return code < 0 ? code : to_new(rig);
 }
 
 static int to_failed(struct rig *rig)
@@ -87,6 +184,18 @@ static int give_up(struct rig *rig)
     return code < 0 ? code : rig_start(rig);
 }
 
+/* What new and next are. */
+enum kind {
+    BUNDLES,        /* apps, with a release each when the scenario says so */
+    FILES,          /* new and next: files alone, for the image of old */
+    FILES_LAST,     /* next: files alone, for the image of new */
+    FILES_BESIDE,   /* next: files alone, for the image of old */
+    FILES_FIRST,    /* new: files alone, for the image of old */
+    UNSIGNED_FIRST, /* new: an image without a bundle */
+    UNSIGNED_LAST,  /* next: an image without a bundle, which goes on with the files of new */
+    UNSIGNED_BESIDE /* the same, with the files of old: none */
+};
+
 struct scenario {
     const char *name;
     struct rig_options options;
@@ -99,6 +208,7 @@ struct scenario {
     int (*rerun)(struct rig *rig);   /* the wish, again, after the cut */
     struct rig_version *wanted;      /* what runs in the end */
     bool live;                       /* act goes on in the boot of prepare */
+    enum kind kind;
 };
 
 #define SMALL  0x10000u /* slot and image of one chunk, filled to the last byte */
@@ -116,7 +226,8 @@ static const struct scenario scenarios[] = {
      to_new,
      to_new,
      &new_version,
-     false},
+     false,
+     BUNDLES},
     {"install deflate",
      {.slot_size = MIDDLE, .seed = 2},
      MOLT_PACK_SMALLEST,
@@ -127,7 +238,8 @@ static const struct scenario scenarios[] = {
      to_new,
      to_new,
      &new_version,
-     false},
+     false,
+     BUNDLES},
     {"install over a similar image",
      {.slot_size = LARGE, .seed = 3},
      MOLT_PACK_SMALLEST,
@@ -138,7 +250,8 @@ static const struct scenario scenarios[] = {
      to_next,
      to_next,
      &next_version,
-     false},
+     false,
+     BUNDLES},
     {"install with files",
      {.slot_size = SMALL, .seed = 4},
      MOLT_PACK_SMALLEST,
@@ -149,7 +262,8 @@ static const struct scenario scenarios[] = {
      to_new,
      to_new,
      &new_version,
-     false},
+     false,
+     BUNDLES},
     {"release switch",
      {.slot_size = SMALL, .seed = 5},
      MOLT_PACK_RAW,
@@ -160,7 +274,8 @@ static const struct scenario scenarios[] = {
      to_next,
      to_next,
      &next_version,
-     false},
+     false,
+     BUNDLES},
     {"three slots",
      {.slot_size = SMALL, .slot_count = 3, .seed = 6},
      MOLT_PACK_SMALLEST,
@@ -171,7 +286,8 @@ static const struct scenario scenarios[] = {
      to_next,
      to_next,
      &next_version,
-     false},
+     false,
+     BUNDLES},
     {"factory and two slots",
      {.slot_size = SMALL, .factory = true, .seed = 7},
      MOLT_PACK_SMALLEST,
@@ -182,7 +298,8 @@ static const struct scenario scenarios[] = {
      to_new,
      to_new,
      &new_version,
-     false},
+     false,
+     BUNDLES},
     {"bootloader without rollback",
      {.slot_size = SMALL, .no_rollback = true, .seed = 8},
      MOLT_PACK_SMALLEST,
@@ -193,7 +310,8 @@ static const struct scenario scenarios[] = {
      to_new,
      to_new,
      &new_version,
-     false},
+     false,
+     BUNDLES},
     {"confirm",
      {.slot_size = SMALL, .seed = 9},
      MOLT_PACK_SMALLEST,
@@ -204,7 +322,8 @@ static const struct scenario scenarios[] = {
      confirm_now,
      to_new,
      &new_version,
-     true},
+     true,
+     BUNDLES},
     {"rollback by the bootloader",
      {.slot_size = SMALL, .seed = 10},
      MOLT_PACK_SMALLEST,
@@ -215,7 +334,8 @@ static const struct scenario scenarios[] = {
      restart,
      restart,
      &old_version,
-     false},
+     false,
+     BUNDLES},
     {"rollback without the bootloader",
      {.slot_size = SMALL, .no_rollback = true, .seed = 11},
      MOLT_PACK_SMALLEST,
@@ -226,7 +346,8 @@ static const struct scenario scenarios[] = {
      restart,
      restart,
      &old_version,
-     false},
+     false,
+     BUNDLES},
     {"rollback by the operator",
      {.slot_size = SMALL, .seed = 12},
      MOLT_PACK_SMALLEST,
@@ -237,7 +358,8 @@ static const struct scenario scenarios[] = {
      give_up,
      restart,
      &old_version,
-     true},
+     true,
+     BUNDLES},
     {"update after a rollback",
      {.slot_size = SMALL, .seed = 13},
      MOLT_PACK_SMALLEST,
@@ -248,7 +370,224 @@ static const struct scenario scenarios[] = {
      to_next,
      to_next,
      &next_version,
-     false},
+     false,
+     BUNDLES},
+    {"files alone",
+     {.slot_size = SMALL, .seed = 20},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     NULL,
+     to_new,
+     to_new,
+     &new_version,
+     false,
+     FILES},
+    {"files over files",
+     {.slot_size = SMALL, .seed = 21},
+     MOLT_PACK_RAW,
+     0x8000,
+     0,
+     true,
+     to_new,
+     to_next,
+     to_next,
+     &next_version,
+     false,
+     FILES},
+    {"files after files that failed",
+     {.slot_size = SMALL, .no_rollback = true, .seed = 22},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_failed,
+     to_next,
+     to_next,
+     &next_version,
+     false,
+     FILES},
+    {"files on a firmware with files",
+     {.slot_size = SMALL, .seed = 23},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_new,
+     to_next,
+     to_next,
+     &next_version,
+     false,
+     FILES_LAST},
+    {"a firmware after files",
+     {.slot_size = SMALL, .seed = 24},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_new,
+     to_next,
+     to_next,
+     &next_version,
+     false,
+     FILES_FIRST},
+    {"files while a switch waits",
+     {.slot_size = SMALL, .seed = 25},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_waiting,
+     files_now,
+     files_again,
+     &next_version,
+     true,
+     FILES_BESIDE},
+    {"files after half a firmware, then the firmware",
+     {.slot_size = MIDDLE, .seed = 26},
+     MOLT_PACK_RAW,
+     0x18000,
+     0,
+     true,
+     to_half,
+     to_next_and_new,
+     to_next_and_new,
+     &new_version,
+     false,
+     FILES_BESIDE},
+    {"confirm of files",
+     {.slot_size = SMALL, .seed = 27},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_trial,
+     confirm_now,
+     to_new,
+     &new_version,
+     true,
+     FILES},
+    {"files that are not confirmed",
+     {.slot_size = SMALL, .seed = 28},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_trial,
+     restart,
+     restart,
+     &old_version,
+     false,
+     FILES},
+    {"files that the operator gives up",
+     {.slot_size = SMALL, .seed = 29},
+     MOLT_PACK_SMALLEST,
+     0x8000,
+     0,
+     true,
+     to_trial,
+     give_up,
+     restart,
+     &old_version,
+     true,
+     FILES},
+    {"an unsigned image",
+     {.slot_size = MIDDLE, .seed = 30},
+     MOLT_PACK_RAW,
+     0x12010,
+     0,
+     false,
+     NULL,
+     to_new,
+     to_new,
+     &new_version,
+     false,
+     UNSIGNED_FIRST},
+    {"an unsigned image over a similar one",
+     {.slot_size = LARGE, .seed = 31},
+     MOLT_PACK_RAW,
+     LARGE,
+     0x4,
+     true,
+     to_new,
+     to_next,
+     to_next,
+     &next_version,
+     false,
+     UNSIGNED_LAST},
+    {"an unsigned image after half a bundle",
+     {.slot_size = MIDDLE, .seed = 32},
+     MOLT_PACK_RAW,
+     0x18000,
+     0,
+     false,
+     to_half,
+     to_next,
+     to_next,
+     &next_version,
+     false,
+     UNSIGNED_BESIDE},
+    {"an unsigned image for factory",
+     {.slot_size = SMALL, .factory = true, .seed = 33},
+     MOLT_PACK_SMALLEST,
+     0x9000,
+     0,
+     true,
+     to_new,
+     to_factory,
+     to_factory,
+     &next_version,
+     false,
+     UNSIGNED_LAST},
+    {"factory is not confirmed",
+     {.slot_size = SMALL, .factory = true, .seed = 34},
+     MOLT_PACK_SMALLEST,
+     0x9000,
+     0,
+     true,
+     to_factory_trial,
+     restart,
+     restart,
+     &new_version,
+     false,
+     UNSIGNED_LAST},
+    {"factory is given up",
+     {.slot_size = SMALL, .factory = true, .no_rollback = true, .seed = 35},
+     MOLT_PACK_SMALLEST,
+     0x9000,
+     0,
+     true,
+     to_factory_trial,
+     give_up,
+     restart,
+     &new_version,
+     true,
+     UNSIGNED_LAST},
+    {"confirm of factory",
+     {.slot_size = SMALL, .factory = true, .seed = 36},
+     MOLT_PACK_SMALLEST,
+     0x9000,
+     0,
+     true,
+     to_factory_trial,
+     confirm_now,
+     to_factory,
+     &next_version,
+     true,
+     UNSIGNED_LAST},
+    {"switch by hand",
+     {.slot_size = SMALL, .seed = 37},
+     MOLT_PACK_SMALLEST,
+     0x9000,
+     0,
+     true,
+     to_new,
+     by_hand,
+     by_hand,
+     &old_version,
+     false,
+     BUNDLES},
     {"store in a log",
      {.slot_size = SMALL, .store = RIG_STORE_LOG, .seed = 14},
      MOLT_PACK_SMALLEST,
@@ -259,7 +598,8 @@ static const struct scenario scenarios[] = {
      to_new,
      to_new,
      &new_version,
-     false},
+     false,
+     BUNDLES},
     {"store in files",
      {.slot_size = SMALL, .store = RIG_STORE_FILES, .seed = 15},
      MOLT_PACK_SMALLEST,
@@ -270,7 +610,8 @@ static const struct scenario scenarios[] = {
      to_new,
      to_new,
      &new_version,
-     false},
+     false,
+     BUNDLES},
 };
 
 static const char *const ways[] = {"", "before", "after", "torn", "torn otherwise"};
@@ -409,8 +750,24 @@ static void make_versions(const struct scenario *s)
         .codec = s->codec, .slot_size = s->options.slot_size, .board = "RIG"};
     rig_version_make(&old_version, s->length, 1, 0, false, &more);
     more.sequence = 2;
-    rig_version_make(&new_version, s->length, 2, 0, s->release, &more);
-    more.sequence = 3;
+    if (s->kind == FILES || s->kind == FILES_FIRST) {
+        rig_version_files(&new_version, &old_version, 2, &more);
+    } else if (s->kind == UNSIGNED_FIRST) {
+        rig_version_unsigned(&new_version, s->length, 2, 0, NULL);
+    } else {
+        rig_version_make(&new_version, s->length, 2, 0, s->release, &more);
+    }
+    more.sequence = s->kind == FILES_BESIDE ? 2 : 3;
+    if (s->kind == FILES || s->kind == FILES_LAST || s->kind == FILES_BESIDE) {
+        rig_version_files(&next_version, s->kind == FILES_LAST ? &new_version : &old_version, 3,
+                          &more);
+        return;
+    }
+    if (s->kind == UNSIGNED_LAST || s->kind == UNSIGNED_BESIDE) {
+        rig_version_unsigned(&next_version, s->length, s->new_changed ? 1 : 3, s->new_changed,
+                             s->kind == UNSIGNED_LAST ? &new_version : NULL);
+        return;
+    }
     /* next shares most blocks with what stands in the slot it goes to */
     rig_version_make(&next_version, s->length, s->new_changed ? 1 : 3, s->new_changed, s->release,
                      &more);

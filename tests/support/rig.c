@@ -138,8 +138,9 @@ static void put_table(struct rig *rig)
         rig->slots[rig->slot_count++] = (struct molt_app_slot){at, rig->options.slot_size, (int)i};
         at += rig->options.slot_size;
     }
+    uint32_t wanted = rig->options.vfs_size ? rig->options.vfs_size : 0x30000u;
     rig->vfs_offset = at;
-    rig->vfs_size = RIG_FLASH_SIZE - at < 0x30000u ? RIG_FLASH_SIZE - at : 0x30000u;
+    rig->vfs_size = RIG_FLASH_SIZE - at < wanted ? RIG_FLASH_SIZE - at : wanted;
     add_row(&table, "vfs", 1, 0x81, at, rig->vfs_size);
     assert_int_equal(molt_ptable_write(&table, bytes), MOLT_OK);
     put(rig, MOLT_PTABLE_OFFSET, bytes, sizeof bytes);

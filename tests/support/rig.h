@@ -28,6 +28,7 @@ enum rig_store_kind {
 struct rig_options {
     uint32_t slot_size;  /* 0x20000 */
     uint32_t slot_count; /* 2 */
+    uint32_t vfs_size;   /* 0x30000; what is left of the flash at the most */
     bool factory;        /* a factory slot before the ota slots */
     bool no_rollback;    /* bootloader without rollback */
     enum rig_store_kind store;

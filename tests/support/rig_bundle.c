@@ -114,17 +114,10 @@ void rig_version_free(struct rig_version *version)
     molt_bytes_free(&version->bundle);
 }
 
-bool rig_runs(struct rig *rig, const struct rig_version *version)
+bool rig_has_files(struct rig *rig, const struct rig_version *version)
 {
     char directory[MOLT_RELEASE_DIR_SIZE], path[MOLT_PATH_MAX];
     static uint8_t bytes[10000];
-    if (rig->boot.result != MOLT_BOOT_RUNS ||
-        memcmp(rig->boot.image_sha256, version->sha256, 32) != 0) {
-        return false;
-    }
-    if (rig->options.no_files) {
-        return true;
-    }
     int bound = rig_release(rig, directory);
     if (bound != (version->has_release ? 1 : 0) ||
         (bound == 1 && strcmp(directory, version->directory) != 0)) {
@@ -146,4 +139,11 @@ bool rig_runs(struct rig *rig, const struct rig_version *version)
         }
     }
     return true;
+}
+
+bool rig_runs(struct rig *rig, const struct rig_version *version)
+{
+    return rig->boot.result == MOLT_BOOT_RUNS &&
+           memcmp(rig->boot.image_sha256, version->sha256, 32) == 0 &&
+           (rig->options.no_files || rig_has_files(rig, version));
 }

@@ -38,6 +38,9 @@ void rig_version_free(struct rig_version *version);
 /* Serves it, as what it is. */
 void rig_serve_version(struct rig *rig, const struct rig_version *version);
 
+/* Do the files that belong to what runs agree with this version's? */
+bool rig_has_files(struct rig *rig, const struct rig_version *version);
+
 /* Does the device run this version whole, and with its own files? true / false. */
 bool rig_runs(struct rig *rig, const struct rig_version *version);
 
