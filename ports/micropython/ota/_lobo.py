@@ -7,8 +7,8 @@ from ota import _host, _http, _source, _store, _update
 from ota._update import fail
 
 TIMEOUT_S, TRIES = 30, 5
-_WORDS = {-36: "ends too early",
-          -37: "a merged firmware file, for the cable: send the app image (.app-bin), or a bundle of it",
+_WORDS = {-2: "the factory slot runs", -66: "no factory slot", -36: "ends too early",
+          -37: "a merged firmware file: send the app image (.app-bin; see molt info) or a bundle",
           -80: "larger than the slot"}
 
 
@@ -43,11 +43,14 @@ def pieces(source, most, size):
             break
 
 
+def _start_of(source, most, size):
+    return b"".join(bytes(piece) for piece in pieces(source, most, size))
+
+
 def text_of(source, most=512):
-    try:
-        return b"".join(bytes(piece) for piece in pieces(source, most, most))
-    finally:
-        source.close()
+    data = _start_of(source, most, most)
+    source.close()
+    return data
 
 
 def _md5_in(text, name):
@@ -64,21 +67,16 @@ def _md5_in(text, name):
 class _Hashed:
     # What comes in another order, or to another sum than [(algorithm, hex digits, error)], is not switched to.
     def __init__(self, source, n, sums):
-        self._source, self._n, self._sums, self._at = source, n, sums, 0
+        self._n, self._sums, self._at = n, sums, 0
+        self.info, self.expect, self._source = source.info, source.expect, source
         self._hashes = [getattr(hashlib, row[0])() for row in sums]
-
-    def info(self):
-        return self._n
-
-    def expect(self, offset, n):
-        return self._source.expect(offset, n)
 
     def read(self, offset, buffer):
         n = self._source.read(offset, buffer)
         self.failure = self._source.failure
         if n and n > 0:
             if offset != self._at:
-                return -2
+                return -3
             self._at += n
             for i, (name, digits, code) in enumerate(self._sums):
                 self._hashes[i].update(memoryview(buffer)[:n])
@@ -95,29 +93,27 @@ def installing(name, source, md5=None, sha="", length=0, factory=False, quiet=Fa
     # that bundle runs here already. md5(): a source of the sum's file, or None.
     _update.lock()
     try:
+        place = _update.room()
         host = _update.host_of(source)
         host.expect, host.retry_failed, host.image, host.target = None, False, None, -1 if factory else None
-        if factory and (host.running == -1 or all(row[0] != -1 for row in host.slots)):
-            fail(-66, "no factory slot, or it is the one that runs")
-        if b"".join(bytes(piece) for piece in pieces(source, 4, 24))[:4] != b"MOLT":
+        if _start_of(source, 4, 24)[:4] != b"MOLT":
             _prepare(host, name, source, md5, sha.lower(), length)
-        elif factory:
-            fail(-66, "a bundle goes to the next slot, never to factory")
         engine = _host.engine()
-        state = _update.opened(engine, host)
+        state = _update.opened(engine, host, place)
         tell = _update._told(None, quiet)
         for now in _update.steps(engine, state, host):
             tell(now[0], now[1], "write" if now[0] else "")
             yield now
-        print("ota: installed: %s starts next, on trial: ota.confirm() keeps it, else the restart after goes back" %
-              label_of(_store.Update().target))
+        update = _store.Update()
+        print("ota: installed: %s next, on trial: without ota.confirm() the restart after goes back" % (
+            "its files" if update.target == update.origin else label_of(update.target)))
         return now[1]
     except ota.Error as error:
         code = error.errno
         if code == -92:
             print("ota: this bundle runs here already")
             return 0
-        if code in _WORDS and host.image:
+        if code in _WORDS and (host.image or factory):
             fail(code, "%s: %s" % (name, _WORDS[code]))
         raise
     finally:
@@ -127,8 +123,7 @@ def installing(name, source, md5=None, sha="", length=0, factory=False, quiet=Fa
 
 def _prepare(host, name, source, md5, sha, length):
     if not ota.allow_unsigned and _update.settings().get("allow_unsigned") is not True:
-        fail(-18, name + " is not signed: refused. Send a bundle, or set ota.allow_unsigned = True (\"allow_unsigned\" "
-                          "in /ota.json)")
+        fail(-18, name + " is not signed: refused. Send a bundle, or set ota.allow_unsigned (also in /ota.json)")
     print("ota: warning: %s is not signed" % name)
     sums, code = [], -35
     text = md5 and md5()
@@ -136,14 +131,12 @@ def _prepare(host, name, source, md5, sha, length):
         sums.append(("md5", _md5_in(text_of(text), name), code))
     n = source.info()
     if not n:
-        print("ota: no size is told: reading once to measure, again to install")
+        print("ota: no size told: reading once to measure, again to install")
         digest, most = hashlib.sha256(), max(row[2] for row in host.slots)
         n = 0
         for piece in pieces(source, most + 1, 2048):
             digest.update(piece)
             n += len(piece)
-        if n > most:
-            fail(-80, name + ": " + _WORDS[-80])
         if not sha:
             sha, code = hexlify(digest.digest()).decode(), -91
     if sha:
@@ -161,36 +154,33 @@ def label_of(offset):
             return part.info()[4]
 
 
-def switch(name):
-    # That slot boots next, on trial; the one that runs: a switch that no restart followed yet is taken back.
+def switch(number):
+    # That slot boots next, on trial; the running one: a switch that no restart followed yet is taken back.
     _update.lock()
     try:
         host, engine, code = _update.host_of(), _host.engine(), 0
-        for number, offset, _ in host.slots:
-            if label_of(offset) == name:
-                break
-        else:
-            fail(-5, "no slot is called " + name)
         if number != host.running:
             code = engine.switch(host, number)
+            text = "the restart begins a trial, until ota.confirm()"
         else:
+            text = "what runs stays"
             update = _store.Update()
-            if update.phase == _store.SWITCHING and update.target != offset:
+            if update.phase == _store.SWITCHING and update.target != update.origin:
                 update.phase = _store.ROLLING_BACK
                 update.save()
                 code = engine.boot(host)
-        if code < 0:
+        if code:
             fail(code)
-        print("ota: %s starts next%s" % (name, "" if number == host.running else ", on trial: ota.confirm() keeps it"))
+        print("ota:", text)
         return True
     finally:
         _update.unlock()
 
 
-def _told(restart, work, *words):
+def _told(restart, work):
     # True or False, and why is printed.
     try:
-        done = bool(work(*words))
+        done = bool(work())
     except Exception as error:
         print("ota:", error.args[1] if len(error.args) > 1 else error)
         return False
@@ -219,11 +209,14 @@ def fromfile(file, restart=False, *, forceFactory=False):
         except _http.Failed:
             pass
 
-    def work():
-        return _http.finished(installing(file, _source.File(file), beside, factory=forceFactory))
-
-    return _told(restart, work)
+    return _told(restart, lambda: _http.finished(installing(file, _source.File(file), beside, factory=forceFactory)))
 
 
 def set_bootpart(name):
-    return _told(False, switch, name)
+    def work():
+        for number, offset, _ in _host.host().slots:
+            if label_of(offset) == name:
+                return switch(number)
+        fail(-5, "no slot is called " + name)
+
+    return _told(False, work)

@@ -1,23 +1,18 @@
 # The calls of micropython-esp32-ota:  from ota.classic import update, rollback, status
 import ota
-from ota import _host, _http, _lobo, _slots, _source
+from ota import _host, _http, _lobo, _source
 
 
 class _Stream:
     # A source that only goes on, but for its first bytes. f.readinto(): None when nothing came yet.
     failure = None
+    close = expect = lambda *_: None
 
     def __init__(self, f, n):
         self._f, self._n, self._head, self._at = f, n, b"", 0
 
-    def close(self):
-        pass
-
     def info(self):
         return self._n
-
-    def expect(self, offset, n):
-        return 0
 
     def read(self, offset, buffer):
         n = len(buffer)
@@ -150,14 +145,10 @@ class rollback:
     def force():
         # The OTA slot before the one that runs.
         host = _host.host()
-        slots = sorted(row for row in host.slots if row[0] >= 0)
-        for i, row in enumerate(slots):
-            if row[0] == host.running:
-                return _lobo.switch(_lobo.label_of(slots[i - 1][1]))
-        raise OSError(-261)
+        _lobo.switch((host.running - 1) % max(1, sum(row[0] >= 0 for row in host.slots)))
 
     def cancel_force():
-        _lobo.switch(_slots.running()[4])
+        _lobo.switch(_host.host().running)
 
 
 class status:
