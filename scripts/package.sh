@@ -28,6 +28,11 @@ for source in ota/*.py; do
 	"$top/build/mpy-cross/mpy-cross" -O3 -s "$source" -o "$module" "$source" || die "$source: not compiled"
 	# Version 6, and no architecture: bytecode alone.
 	[ "$(od -An -tx1 -N3 "$module")" = " 4d 06 00" ] || die "$source: not bytecode of version 6"
+	if [ "$source" = ota/_bare.py ]; then # for firmware that loads no bytecode of this version
+		rm "$module"
+		module=${module%.mpy}.py
+		sed '/^ *#/d' "$source" >"$module"
+	fi
 	size=$(wc -c <"$module")
 	package=$((package + size))
 	printf '%8d  %s\n' "$size" "ota/$(basename "$module")"
@@ -40,7 +45,7 @@ printf '%8d  the package\n' "$package"
 mip_json() {
 	base=${MOLT_MIP_URL:+${MOLT_MIP_URL%/}/$1/}
 	printf '{\n  "urls": [\n    ["molt_%s.mpy", "%smolt_%s.mpy"]' "$1" "$base" "$1"
-	for module in "$out"/ota/*.mpy; do
+	for module in "$out"/ota/*; do
 		name=ota/$(basename "$module")
 		printf ',\n    ["%s", "%s%s"]' "$name" "$base" "$name"
 	done

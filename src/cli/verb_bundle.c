@@ -15,10 +15,14 @@ static const struct cli_option create_options[] = {
     {"release", 'r', "FOLDER", "Python and other files that belong to this app"},
     {"keep", 0, "PATH", "file of it that the application may change; FOLDER/: all below it"},
     {"delete", 0, "PATH", "file or folder of older releases that is not kept any more"},
+    {"compile", 'c', NULL, "compile .py files to .mpy (not main.py, connect.py, kept ones)"},
+    {"mpy-cross", 0, "PROGRAM", "the compiler for --compile (mpy-cross)"},
+    {"mpy-arch", 0, "ARCH", "its -march, when sources have native or viper functions"},
+    {"for", 0, "FILE", "firmware of the devices, without --app: says which .mpy load"},
     {"board", 'b', "NAME", "only for this board"},
     {"expires", 0, "DAYS|DATE", "refuse it later than that (30, 2027-01-31)"},
     {"min-bootloader", 0, "VERSION", "ESP-IDF version of the oldest bootloader that will do"},
-    {"mpy-abi", 0, "VERSION", ".mpy version that the app loads, as 6.3"},
+    {"mpy-abi", 0, "VERSION", ".mpy version that the app loads, as 6.3 (found in MicroPython's)"},
     {"slot-size", 0, "SIZE", "slot size needed, when larger than the app"},
     {"product", 0, "TEXT", "product name for clouds that store firmware"},
     {"allow-downgrade", 0, NULL, "devices may go back to this from a higher sequence number"},
@@ -84,6 +88,27 @@ static uint32_t collect(const struct cli_args *args, const char *name, const cha
     return n;
 }
 
+/* Options that say nothing without another one. */
+static int check_pairs(const struct cli_args *args, const struct molt_bundle_request *request)
+{
+    static const char *const of_release[] = {"keep", "delete", "compile", "for"};
+    static const char *const of_compile[] = {"mpy-cross", "mpy-arch"};
+    for (size_t i = 0; i < sizeof of_release / sizeof *of_release; i++) {
+        if (!request->release && cli_has(args, of_release[i])) {
+            return cli_usage(args, "--%s needs --release: it is about its files", of_release[i]);
+        }
+    }
+    for (size_t i = 0; i < sizeof of_compile / sizeof *of_compile; i++) {
+        if (!request->compile && cli_has(args, of_compile[i])) {
+            return cli_usage(args, "--%s needs --compile", of_compile[i]);
+        }
+    }
+    if (request->firmware && request->app) {
+        return cli_usage(args, "--for: the firmware is the one of --app: leave it out");
+    }
+    return CLI_OK;
+}
+
 static int parse_request(struct cli_args *args, struct molt_bundle_request *request)
 {
     *request = (struct molt_bundle_request){.output = cli_option(args, "output"),
@@ -92,6 +117,10 @@ static int parse_request(struct cli_args *args, struct molt_bundle_request *requ
                                             .app_version = cli_option(args, "app-version"),
                                             .release = cli_option(args, "release"),
                                             .key = cli_option(args, "key"),
+                                            .compile = cli_has(args, "compile"),
+                                            .mpy_cross = cli_option(args, "mpy-cross"),
+                                            .mpy_arch = cli_option(args, "mpy-arch"),
+                                            .firmware = cli_option(args, "for"),
                                             .board = cli_option(args, "board"),
                                             .product = cli_option(args, "product"),
                                             .allow_downgrade = cli_has(args, "allow-downgrade"),
@@ -110,9 +139,6 @@ static int parse_request(struct cli_args *args, struct molt_bundle_request *requ
     if (request->app_version && !request->app) {
         return cli_usage(args, "--app-version needs --app");
     }
-    if (!request->release && (cli_has(args, "keep") || cli_has(args, "delete"))) {
-        return cli_usage(args, "--keep, --delete: need --release, they are about its files");
-    }
     if (request->board && !molt_board_text_ok(request->board)) {
         return cli_usage(args, "--board: '%s', expected printable characters", request->board);
     }
@@ -127,7 +153,8 @@ static int parse_request(struct cli_args *args, struct molt_bundle_request *requ
                          "2027-01-31",
                          expires);
     }
-    return parse_numbers(args, request);
+    int code = check_pairs(args, request);
+    return code ? code : parse_numbers(args, request);
 }
 
 static int create(struct cli_args *args, const struct molt_bundle_request *request)
@@ -151,6 +178,9 @@ static int create(struct cli_args *args, const struct molt_bundle_request *reque
         }
         if (request->app_version) {
             printf("version     stamped: %s\n", request->app_version);
+        }
+        if (request->compile) {
+            printf("compiled    %u of the release's files to .mpy\n", report->app.compiled);
         }
         cli_print_bundle(request->output, report);
     }
@@ -229,6 +259,14 @@ const struct cli_verb cli_verb_bundle_create = {
     "SHA-256. The files of the release folder go with the app and come back with it; without an\n"
     "app the bundle is files only: they run on the firmware that is there. The bundle is opened,\n"
     "verified and decoded again before it is written.\n"
+    "\n"
+    "A device keeps each release in a folder of its own, so what the application changed there\n"
+    "would stay behind. --keep config.json takes the device's own file over when the application\n"
+    "changed it; --keep data/ all that it made or changed below data; --delete data/cache not "
+    "that.\n"
+    "\n"
+    "--compile asks mpy-cross which .mpy version it makes, and compares it with the firmware's.\n"
+    "\n"
     "SOURCE_DATE_EPOCH, when set, is the time of issue: the same input then gives the same "
     "bundle,\n"
     "but for its signature.",

@@ -27,6 +27,7 @@ struct inputs {
     struct molt_bytes app;
     struct bundle_files files;
     char *info;
+    uint16_t mpy_abi; /* of the firmware; 0 = unknown */
 };
 
 static void free_inputs(struct inputs *inputs)
@@ -56,6 +57,48 @@ static char *make_info(const struct molt_bundle_request *request, const struct m
     return text;
 }
 
+/* Which .mpy files load: as said, else as the app's version text tells, or that of the firmware
+ * that the devices run already. */
+static int find_abi(struct inputs *inputs, const struct molt_bundle_request *request,
+                    struct molt_message *message)
+{
+    struct molt_bytes firmware = {0};
+    struct molt_bundle_app app = {0};
+    inputs->mpy_abi = request->mpy_abi;
+    if (!inputs->mpy_abi && request->app) {
+        inputs->mpy_abi = bundle_mpy_abi(inputs->app.data, inputs->app.size);
+    } else if (!inputs->mpy_abi && request->firmware) {
+        int error = bundle_read_app(&firmware, &app, request->firmware, NULL, message);
+        if (error) {
+            return error;
+        }
+        inputs->mpy_abi = bundle_mpy_abi(firmware.data, firmware.size);
+        molt_bytes_free(&firmware);
+        if (!inputs->mpy_abi) {
+            return molt_fail(message, MOLT_E_NOT_FOUND,
+                             "%s: no text 'MicroPython v1.N' in its app, so which .mpy files it "
+                             "loads is unknown: say it with --mpy-abi",
+                             request->firmware);
+        }
+    }
+    return MOLT_OK;
+}
+
+static int read_files(struct inputs *inputs, uint32_t *compiled,
+                      const struct molt_bundle_request *request, struct molt_message *message)
+{
+    int error = bundle_read_release(&inputs->files, request->release, message);
+    if (!error) {
+        error = bundle_apply_policies(&inputs->files, request, message);
+    }
+    if (error || !request->compile) {
+        return error;
+    }
+    int count = bundle_compile(&inputs->files, request, inputs->mpy_abi, message);
+    *compiled = count < 0 ? 0 : (uint32_t)count;
+    return count < 0 ? count : MOLT_OK;
+}
+
 static int read_inputs(struct inputs *inputs, struct molt_bundle_app *app,
                        const struct molt_bundle_request *request, struct molt_message *message)
 {
@@ -67,8 +110,11 @@ static int read_inputs(struct inputs *inputs, struct molt_bundle_app *app,
                               "%s: texts of the app's descriptor are not UTF-8", request->app);
         }
     }
+    if (!error) {
+        error = find_abi(inputs, request, message);
+    }
     if (!error && request->release) {
-        error = bundle_read_release(&inputs->files, request->release, message);
+        error = read_files(inputs, &app->compiled, request, message);
     }
     if (!error && request->release) {
         error = bundle_apply_policies(&inputs->files, request, message);
@@ -105,7 +151,7 @@ static int build(struct molt_bytes *bundle, const struct molt_bundle_request *re
         .board = request->board,
         .slot_size = request->slot_size,
         .min_bootloader = request->min_bootloader,
-        .mpy_abi = request->mpy_abi,
+        .mpy_abi = inputs->mpy_abi,
         .info = inputs->info,
         .issued = request->issued,
         .expires = request->expires,
@@ -179,7 +225,7 @@ static int verify_own(struct molt_bundle_report *report, const struct inputs *in
 static int check_output(const struct molt_bundle_request *request, struct molt_message *message)
 {
     struct stat info;
-    const char *input[] = {request->app, request->key};
+    const char *input[] = {request->app, request->key, request->firmware};
     for (size_t i = 0; i < sizeof input / sizeof input[0]; i++) {
         if (input[i] && molt_same_file(input[i], request->output)) {
             return molt_fail(message, MOLT_E_ARGUMENT,

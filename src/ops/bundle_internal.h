@@ -24,4 +24,11 @@ int bundle_apply_policies(struct bundle_files *files, const struct molt_bundle_r
                           struct molt_message *message);
 void bundle_free_files(struct bundle_files *files);
 
+/* Compiles the .py files that may be; abi is the firmware's, 0 = unknown. The number of them. */
+int bundle_compile(struct bundle_files *files, const struct molt_bundle_request *request,
+                   uint16_t abi, struct molt_message *message);
+
+/* .mpy version << 8 | sub-version that this firmware loads, by its version text; 0 = not found. */
+uint16_t bundle_mpy_abi(const uint8_t *bytes, size_t n);
+
 #endif

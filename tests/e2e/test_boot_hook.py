@@ -57,6 +57,12 @@ def world(tmp_path_factory, firmware):
     return World(tmp_path_factory.mktemp("world"), firmware)
 
 
+@pytest.fixture(scope="module")
+def old_world(tmp_path_factory, firmware):
+    """The same with a bootloader without rollback."""
+    return World(tmp_path_factory.mktemp("old"), firmware, "--no-rollback")
+
+
 class Board:
     """A copy of one of the world's boards. Call it to run it; the result has .json, and .runs: the versions that ran."""
 
@@ -353,23 +359,23 @@ def test_a_wake_before_the_switch_restarts(board):
     assert "[board] deep sleep" in done.stderr and board.update()["switches"] == 0
 
 
-FALLBACKS = {
-    "_trial.py": "raise MemoryError('memory allocation failed')",
-    "_trial.mpy": b"M\x07\x00\x1f\x00",
-}
+@pytest.mark.parametrize("name, content", [("_trial.py", b"raise MemoryError('memory allocation failed')"),
+                                           ("_trial.mpy", b"M\x07\x00\x1f\x00"), ("__init__.mpy", b"M\x07\x00\x1f\x00")])
+@pytest.mark.parametrize("start", ["good", "ready", "no rollback"])
+def test_a_hook_that_does_not_load(board, old_world, name, content, start, tmp_path):
+    """No reset loop, the release starts if it can, and a trial is given back, by a bootloader without rollback too."""
+    if start == "no rollback":
+        board = made(old_world, "ready", tmp_path, {"app2": "print()"})
+    else:
+        board = board(start, app2="print()")
 
-
-@pytest.mark.parametrize("name", sorted(FALLBACKS))
-@pytest.mark.parametrize("start", ["good", "ready"])
-def test_a_hook_that_does_not_load(board, name, start):
-    """No reset loop, the release starts all the same, and a trial is given back."""
-    board = board(start, app2="print()")
-    board.remove("/lib/ota/_trial.py")
-    content = FALLBACKS[name]
-    board.fs(lambda fs: fs.open("/lib/ota/" + name, "wb").write(content if isinstance(content, bytes) else content.encode()))
+    def change(fs):
+        fs.remove("/lib/ota/" + name.replace(".mpy", ".py"))
+        fs.open("/lib/ota/" + name, "wb").write(content)
+    board.fs(change)
     done = board()
-    assert "ota: the boot hook does not load" in done.stdout and done.runs == [2]
-    assert done.json["running"] == "ota_1" and done.boots == (1 if start == "good" else 2)
+    assert "ota: the boot hook does not load" in done.stdout and done.json["running"] == "ota_1"
+    assert done.runs == ([] if "init" in name else [2]) and done.boots == (1 if start == "good" else 2)
 
 
 def test_a_carry_that_crashes_ends(board):
@@ -462,6 +468,7 @@ def test_records_that_name_another_slot_while_a_confirm_was_cut(board, world, en
     assert board().boots == 1
 
 
+@pytest.mark.parametrize("engine", ["engine", "by hand"])
 @pytest.mark.parametrize("phase, app, end", [
     (SWITCHING, "ota.confirm()", {"phase": CONFIRMED, "floor": 5, "runs": [3]}),
     (SWITCHING, "1 / 0", {"phase": BROKEN, "outcome": -14, "failed": True, "runs": [2], "floor": 2}),
@@ -470,9 +477,11 @@ def test_records_that_name_another_slot_while_a_confirm_was_cut(board, world, en
     (ROLLING_BACK, "", {"phase": BROKEN, "outcome": -14, "failed": True, "runs": [2], "floor": 2}),
     (CONFIRMING, "print()", {"phase": CONFIRMED, "floor": 5, "runs": [3]}),
 ])
-def test_files_alone_by_hand(board, phase, app, end):
+def test_files_alone(board, engine, phase, app, end):
     """The slot stays; otadata is never written."""
-    board = without_engine(board("ready", app3=app))
+    board = board("ready", app3=app)
+    if engine != "engine":
+        without_engine(board)
     releases = board.records()[RELEASES]
     rows = {struct.unpack("<I", releases[at:at + 4])[0]: releases[at:at + 68] for at in range(2, len(releases), 68)}
     old, new = rows[SLOTS["ota_1"]], rows[SLOTS["ota_0"]]

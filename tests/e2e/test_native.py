@@ -241,6 +241,7 @@ def test_the_boot_hook_decides_like_the_engine_and_the_specification(micropython
         got = action, int(after)
         if int(code) < 0:  # no way back: it runs, and the phase is what it was, or rolling back
             assert running == "1" and int(phase) in (TRIAL, CONFIRMING, ROLLING_BACK) and action == "run", line
+            assert int(after) == (CONFIRMED if int(code) == -63 else ROLLING_BACK), line
             seen.add(int(code))
             continue
         assert got == expected(int(phase), running == "1", int(switches)), line

@@ -48,6 +48,9 @@ def test_every_file_is_there_as_bytecode(native):
     assert {p.stem for p in (native / "ota").iterdir()} == names and len(names) > 8
     for path in (native / "ota").iterdir():
         data = path.read_bytes()
+        if path.name == "_bare.py":  # for firmware that takes no bytecode of this version
+            compile(data, path.name, "exec")
+            continue
         assert data[:3] == b"M\x06\x00", path  # version 6 without architecture: every firmware from 1.19 on takes it
         assert b"ota/%s.py" % path.stem.encode() in data and str(TOP).encode() not in data
 

@@ -142,7 +142,9 @@ def bundles(tmp_path_factory):
         (release / "main.py").write_text(main)
         (release / "part.py").write_text("version = %d\n" % n)
         (release / "data/table").write_bytes(bytes([n]) * 700)
-        molt.ok("bundle", "create", "-o", "%d.molt" % n, "--release", release, "--key", "key.pem", "--sequence", n)
+        (release / "config.json").write_text("{'version': %d}" % n)
+        molt.ok("bundle", "create", "-o", "%d.molt" % n, "--release", release, "--key", "key.pem", "--sequence", n,
+                "--keep", "config.json", "--keep", "data/", "--delete", "data/tmp")
     public = base64.b64decode("".join((folder / "key.pem.pub").read_text().splitlines()[1:-1]))[-64:]
     (folder / "ota.json").write_text(json.dumps({"keys": [{"use": "both", "key": public.hex()}]}))
     return folder
@@ -169,6 +171,44 @@ def test_files_only_update_trial_and_confirm(enrolled):
     assert out == "['.molt', 'boot.py', 'host', 'ota.json', 'rel'] 2\n"
 
 
+CHANGE = """
+import os
+from ota import _slots
+here = _slots.release_directory(_slots.current_release())
+os.mkdir(here + "/data/tmp")
+for name, text in (("config.json", "mine"), ("data/log", "l" * 900), ("data/tmp/x", "x"), ("other", "o")):
+    with open(here + "/" + name, "w") as file:
+        file.write(text)
+"""
+KEPT = """
+from ota import _slots
+here = _slots.release_directory(_slots.current_release())
+for name in ("config.json", "data/log", "data/table", "data/tmp/x", "other"):
+    try:
+        with open(here + "/" + name) as file:
+            print(name, file.read()[:6])
+    except OSError:
+        print(name, "-")
+"""
+
+
+def test_what_the_application_changed_is_carried_over(enrolled):
+    board = enrolled
+    board(board.update(1))
+    board(CHANGE)
+    for n in (2, 2):  # a second time it runs already
+        board(board.update(n))
+        assert board(KEPT).splitlines() == ["config.json mine", "data/log llllll", "data/table " + "\2" * 6, "data/tmp/x -", "other -"]
+
+
+def test_a_failed_trial_leaves_what_the_application_changed(enrolled):
+    board = enrolled
+    board(board.update(1))
+    board(CHANGE)
+    board(board.update(3))
+    assert board(KEPT).splitlines() == ["config.json mine", "data/log llllll", "data/table " + "\1" * 6, "data/tmp/x x", "other o"]
+
+
 @pytest.mark.parametrize("n, told", [(3, "version 3 has a bug"), (4, "RUNS 4 and forgets")])
 def test_a_failed_trial_goes_back_to_the_old_files(enrolled, n, told):
     board = enrolled
@@ -193,6 +233,8 @@ n = {%r: 1, %r: 2}[runs]
 for name, digest in {1: %r, 2: %r}[n].items():
     with open(_slots.release_directory(runs) + "/" + name, "rb") as file:
         assert sha256(file.read()).digest() == digest, (n, name)
+with open(_slots.release_directory(runs) + "/config.json") as file:
+    assert file.read() == "mine"
 if n == 2:
     assert _store.Update().phase == _store.CONFIRMED
     raise SystemExit(5)
@@ -206,7 +248,7 @@ def settle(bundles):
     def files(n):
         folder = bundles / ("release-%d" % n)
         return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).digest()
-                for path in folder.rglob("*") if path.is_file()}
+                for path in folder.rglob("*") if path.is_file() and path.name != "config.json"}
 
     molt = Molt(molt_path("MOLT_FAST"), bundles)
     digests = [bytes.fromhex(re.search("^  SHA-256 +([0-9a-f]{64})$", molt.ok("bundle", "show", "%d.molt" % n), re.M)[1])
@@ -215,9 +257,10 @@ def settle(bundles):
 
 
 def test_a_cut_at_every_write_of_an_update(enrolled, bundles, tmp_path):
-    """Every write of the device from the update's first to the confirm's last: install, trial, confirm."""
+    """Every write of the device from the update's first to the confirm's last: install, what is carried over, trial, confirm."""
     board = enrolled
     board(board.update(1))
+    board(CHANGE)
     script = settle(bundles)
     (tmp_path / "cuts").mkdir()
     board(board.update(2), record=str(tmp_path / "cuts"))

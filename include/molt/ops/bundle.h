@@ -24,13 +24,18 @@ struct molt_bundle_request {
      * change and add to), and what it left behind that is not carried over any more. */
     const char *const *keep, *const *drop;
     uint32_t keep_count, drop_count;
-    const char *key; /* private key file */
+    bool compile;          /* .py files to bytecode, but main.py, connect.py and kept ones */
+    const char *mpy_cross; /* the compiler; NULL = mpy-cross from PATH */
+    const char *mpy_arch;  /* its -march, for native code; NULL = bytecode only */
+    const char *firmware;  /* app image, firmware or dump that devices run: says which .mpy files
+                              load there, when the bundle has no app; or NULL */
+    const char *key;       /* private key file */
     uint32_t sequence;
     const char *board;
     const char *product; /* of the info text; NULL = "" */
     uint32_t slot_size;
     uint32_t min_bootloader;
-    uint16_t mpy_abi;
+    uint16_t mpy_abi;         /* 0 = as the text "MicroPython vX.Y.Z" in the app or firmware says */
     uint64_t issued, expires; /* seconds since 1970 UTC; 0 = not said */
     bool allow_downgrade;
     enum molt_pack_codec codec;
@@ -38,9 +43,10 @@ struct molt_bundle_request {
 
 /* Where the app was found and what it says of itself. */
 struct molt_bundle_app {
-    bool extracted;  /* taken out of a firmware file or flash dump: */
-    char label[17];  /* of its partition there */
-    uint32_t offset; /* of that partition in flash */
+    uint32_t compiled; /* files compiled to .mpy */
+    bool extracted;    /* taken out of a firmware file or flash dump: */
+    char label[17];    /* of its partition there */
+    uint32_t offset;   /* of that partition in flash */
     struct molt_image image;
 };
 

@@ -1,33 +1,27 @@
-# For a firmware that does not load the boot hook's own modules (another .mpy version) or has no memory for them. Stays
-# source, as __init__.py does; needs nothing else of the package to give a trial up.
-
-
-def _on_trial():
-    import struct
-    from esp32 import NVS, Partition
+# When the hook does not load: bytecode of another version, no memory. Stays source, and needs nothing of the package to
+# give a trial up; boot.py runs it by its path where not even that is found.
+def on_trial(Partition):
+    from esp32 import NVS
 
     data = bytearray(512)
     try:
         NVS("molt").get_blob("r1", data)
     except OSError:
         return False
-    target = struct.unpack_from("<I", data, 16)[0]
-    origin = struct.unpack_from("<I", data, 12)[0]
-    return data[1] in (2, 3, 5) and origin != target and Partition(Partition.RUNNING).info()[2] == target
+    origin, target = data[12:16], data[16:20]
+    running = Partition(Partition.RUNNING).info()[2].to_bytes(4, "little")
+    return data[1] in (2, 3, 5) and origin != target == running
 
 
-def _give_up():
-    # The records that name what runs are erased, as a bootloader without rollback needs it; then it falls back.
-    import struct
-    from esp32 import Partition
-
+def give_up(Partition):
+    # The records that name what runs go, for bootloaders without rollback.
     slots = sorted(p.info()[1:3] for p in Partition.find(Partition.TYPE_APP) if p.info()[1] >= 0x10)
     running = Partition(Partition.RUNNING).info()[2]
     otadata = Partition.find(Partition.TYPE_DATA, subtype=0)[0]
-    record = bytearray(32)
+    record = bytearray(4)
     for sector in range(2):
-        otadata.readblocks(sector, record)
-        seq = struct.unpack_from("<I", record)[0]
+        otadata.readblocks(sector, record, 0)
+        seq = int.from_bytes(record, "little")
         if seq != 0xFFFFFFFF and slots[(seq - 1) % len(slots)][1] == running:
             otadata.ioctl(6, sector)
 
@@ -35,19 +29,18 @@ def _give_up():
 def boot(error):
     print("ota: the boot hook does not load:", error)
     try:
-        trial = _on_trial()
+        from esp32 import Partition
     except ImportError:
-        trial = False  # no slots here
-    if trial:
+        Partition = None  # no slots here
+    if Partition and on_trial(Partition):
         import machine
 
-        _give_up()
+        give_up(Partition)
         machine.reset()
     import sys
 
-    import ota
-
     try:
+        import ota
         from ota import _slots
 
         release = _slots.current_release()

@@ -55,7 +55,11 @@ def begin(update):
         from ota import _report
 
         _report.clear()
-        _carry_over(update)
+        try:
+            _carry_over(update)
+        except Exception as error:
+            print("ota: nothing is carried over:", error)
+        update.boots = 1
         _to(update, _store.TRIAL)
     except Exception as error:  # a full store, say: on trial all the same
         print("ota: the trial cannot be counted:", error)
