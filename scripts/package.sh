@@ -20,12 +20,14 @@ version=$(sed -n 's/^project(molt VERSION \([0-9.]*\).*/\1/p' "$top/CMakeLists.t
 
 # The name inside a file is the one it has on the device, whatever folder this is. Line numbers (5 %) stay behind.
 rm -rf "$out/ota.new"
-mkdir "$out/ota.new"
+mkdir -p "$out/ota.new/py"
 cd "$top/ports/micropython"
+python3 "$top/scripts/inline-constants.py" "$out/ota.new/py" ota/*.py || die "the package cannot be read"
 package=0
 for source in ota/*.py; do
-	module=$out/ota.new/$(basename "$source" .py).mpy
-	"$top/build/mpy-cross/mpy-cross" -O3 -s "$source" -o "$module" "$source" || die "$source: not compiled"
+	name=$(basename "$source" .py)
+	module=$out/ota.new/$name.mpy
+	"$top/build/mpy-cross/mpy-cross" -O3 -s "$source" -o "$module" "$out/ota.new/py/$name.py" || die "$source: not compiled"
 	# Version 6, and no architecture: bytecode alone.
 	[ "$(od -An -tx1 -N3 "$module")" = " 4d 06 00" ] || die "$source: not bytecode of version 6"
 	if [ "$source" = ota/_bare.py ]; then # for firmware that loads no bytecode of this version
@@ -37,7 +39,7 @@ for source in ota/*.py; do
 	package=$((package + size))
 	printf '%8d  %s\n' "$size" "ota/$(basename "$module")"
 done
-rm -rf "$out/ota"
+rm -rf "$out/ota" "$out/ota.new/py"
 mv "$out/ota.new" "$out/ota"
 printf '%8d  the package\n' "$package"
 

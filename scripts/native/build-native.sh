@@ -108,10 +108,7 @@ static=$(sed -n 's/.* b //p' "$work/symbols" | tr '\n' ' ')
 
 if [ "$arch" = xtensawin ]; then
 	python "$here/xtensa-object.py" "$work/$name.o"
-	# Instructions that one of ESP32, S2 and S3 lacks: loops, MAC16, booleans, FPU, S32C1I.
-	foreign=$("${cross}objdump" -d "$work/$name.o" | awk -F'\t' 'NF >= 3 { print $3 }' | sed 's/ .*//' | sort -u | grep -xE \
-		'loop|loopgtz|loopnez|u?mul[as]?\.[a-z.]*|s32c1i|[a-z]*\.s|bt|bf|movt|movf|any[48]|all[48]|(and|or|xor)bc?' || :)
-	[ -z "$foreign" ] || die "xtensawin: instructions outside of the common core: $foreign"
+	"$here/check-xtensa.sh" "$top" "$work/$name.o" || die "xtensawin: not for all of ESP32, S2 and S3"
 fi
 
 # mpy_ld writes the name of its output into the module, so it gets a bare one.

@@ -39,7 +39,30 @@ def test_a_loop_instruction_is_refused_on_xtensa(tmp_path):
     done = run("scripts/native.sh", "--no-budget", "xtensawin", MOLT_NATIVE_OUT=str(tmp_path),
                MOLT_NATIVE_EXTRA="tests/native/loop.c")
     assert done.returncode != 0
-    assert "outside of the common core" in done.stderr
+    assert "outside of the common core: loop" in done.stderr
+
+
+FOREIGN = {
+    "loop": "76 82 00", "mula.aa.ll": "34 02 78", "umul.aa.ll": "34 02 70", "ldinc": "04 00 80", "rsr.acclo": "20 10 03",
+    "wsr.acclo": "00 10 13", "add.s": "00 00 0a", "lsi": "03 00 00", "s32c1i": "32 e2 00", "bf": "76 02 00", "bt": "76 12 00",
+    "movt": "30 12 d3", "andb": "30 12 02", "excw": "20 82 72", ".byte": "0f",
+}
+
+
+def test_instructions_that_not_all_chips_have_are_refused(tmp_path):
+    def check(code):
+        (tmp_path / "code.s").write_text("f:\n\tentry a1, 32\n%s\tretw.n\n\t.align 4\ng:\n\tentry a1, 16\n\tretw.n\n" % code)
+        subprocess.run([TOP / "build/native-tools/bin/xtensa-esp32-elf-as", "-o", tmp_path / "code.o", tmp_path / "code.s"], check=True)
+        return run("scripts/native/check-xtensa.sh", TOP / "build/native-tools", tmp_path / "code.o")
+
+    assert check("").returncode == 0
+    assert check("\tmuluh a2, a3, a4\n\tquou a2, a3, a4\n\tminu a2, a2, a3\n\tnsau a2, a2\n").returncode == 0
+    for name, code in FOREIGN.items():
+        done = check("".join("\t.byte 0x%s\n" % byte for byte in code.split()))
+        assert done.returncode == 1 and done.stderr.split(":")[1].split()[0] == name, (name, done.stderr)
+    (tmp_path / "empty.s").write_text("")
+    subprocess.run([TOP / "build/native-tools/bin/xtensa-esp32-elf-as", "-o", tmp_path / "empty.o", tmp_path / "empty.s"], check=True)
+    assert "no code" in run("scripts/native/check-xtensa.sh", TOP / "build/native-tools", tmp_path / "empty.o").stderr
 
 
 def test_modules_are_the_same_from_another_directory(tmp_path):

@@ -95,10 +95,63 @@ def test_a_missing_module_or_a_broken_file_is_named(tmp_path):
     shutil.copy(TOP / "CMakeLists.txt", there)
     (there / "build").mkdir()
     (there / "build/native-tools").symlink_to(TOP / "build/native-tools")
-    for text, words in (("def (", "not compiled"), ("import micropython\n@micropython.asm_thumb\ndef f(): pass", "not compiled")):
+    for text, words in (("def (", "line 1: invalid syntax"), ("import micropython\n@micropython.asm_thumb\ndef f(): pass", "not compiled")):
         (there / "ports/micropython/ota/_bad.py").write_text(text)
         done = package(there / "out", "x64", top=there)
         assert done.returncode == 1 and "ota/_bad.py: " + words in done.stderr
+
+
+SAMPLE = {
+    "__init__": "LIMIT = 3\n",
+    "_a": """
+from ota import LIMIT
+ONE, TWO = 1, -2
+IMPORTED = 3
+CHANGED = 4
+SHADOW = 5
+NAMED = 6
+TEXT, SEVEN = "seven", 7
+EIGHT = 1 << 3
+low = 9
+class Thing:
+    NINE = 10
+def change():
+    global CHANGED
+    CHANGED += 1
+    return CHANGED
+def shadow(SHADOW):
+    return SHADOW
+def all():
+    return ONE, TWO, IMPORTED, change(), shadow(50), SHADOW, globals()["NAMED"], TEXT, SEVEN, EIGHT, low, LIMIT, -TWO ** 2
+""",
+    "_b": """
+from ota import _a
+from ota._a import IMPORTED
+def all(thing):
+    return _a.ONE, _a.TWO, IMPORTED, _a.CHANGED, _a.SHADOW, _a.NAMED, _a.TEXT, thing.NINE, _a.Thing.NINE, abs(_a.TWO) * _a.ONE
+""",
+}
+
+
+def test_constants_in_place_change_nothing(tmp_path):
+    for folder in ("plain", "short"):
+        (tmp_path / folder / "ota").mkdir(parents=True)
+    files = [tmp_path / "plain/ota" / (name + ".py") for name in SAMPLE]
+    for path, text in zip(files, SAMPLE.values()):
+        path.write_text(text)
+    tool = [sys.executable, TOP / "scripts/inline-constants.py"]
+    subprocess.run([*tool, tmp_path / "short/ota", *files], check=True)
+    script = "import sys; sys.path.insert(0, sys.argv[1]); from ota import _a, _b; print(_a.all(), _b.all(_a.Thing))"
+    said = [subprocess.run([sys.executable, "-B", "-c", script, tmp_path / folder], check=True, capture_output=True, text=True).stdout
+            for folder in ("plain", "short")]
+    assert said[0] == said[1] and "(1, -2, 3, 5, 50, 5, 6, 'seven', 7, 8, 9, 3, -4)" in said[0]
+    short = (tmp_path / "short/ota/_a.py").read_text()
+    assert "ONE" not in short and "TWO" not in short  # the others are reached in ways that are not followed
+    assert all(name in short for name in ("IMPORTED = 3", "CHANGED = 4", "SHADOW = 5", "NAMED = 6", "EIGHT = 1 << 3", "NINE = 10"))
+    assert "LIMIT = 3" in (tmp_path / "short/ota/__init__.py").read_text()
+    files[2].write_text("def f(_a):\n    return _a.ONE\n")
+    done = subprocess.run([*tool, tmp_path / "short/ota", *files], capture_output=True, text=True)
+    assert done.returncode == 1 and "_b.py: a variable is called like a module" in done.stderr
 
 
 # ---- mip ----
