@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""amalgamate.py OUT -I DIR... FILE.c...: one C file out of many, for a native module (one translation unit is all that mpy_ld links
+"""amalgamate.py OUT [--own] -I DIR... FILE.c...: one C file out of many, for a native module (one translation unit is all that mpy_ld links
 right).
 
 Everything gets internal linkage, so that the compiler drops what nobody calls. Includes with quotes are resolved, once each, where
 they are found below the DIRs; all others stay. Names that are local to one file (static functions and objects, enumerators, macros,
-tags) and known in another one too get the file's name in front. Comments go, but for those of foreign files (p256_static.h).
+tags) and known in another one too get the file's name in front. With --own all local functions and objects do, as a port's headers may
+declare anything (write of unistd.h). Comments go, but for those of foreign files (p256_static.h).
 
 It knows this project's formatting (clang-format: definitions begin in column 0), not C: the compiler judges the result.
 """
@@ -30,8 +31,8 @@ def strip_comments(text):
 
 
 class Amalgam:
-    def __init__(self, folders):
-        self.folders, self.seen, self.system = folders, set(), []
+    def __init__(self, folders, own):
+        self.folders, self.own, self.seen, self.system = folders, own, set(), []
 
     def find(self, name, beside):
         for folder in [beside] + self.folders:
@@ -46,6 +47,7 @@ class Amalgam:
         if os.path.basename(path) == FOREIGN:
             return text
         text = CPLUSPLUS.sub("", strip_comments(text))
+        text = rename(text, self.own.get(path), os.path.basename(path)[:-2])
         text = re.sub(r"^extern (?!const void \*const molt_roots)", "static ", text, flags=re.M)
         return TOP_LEVEL.sub("static ", text)
 
@@ -82,6 +84,10 @@ def local_names(text):
     return names
 
 
+def own_names(text):
+    return {n for n in re.findall(r"^static[^\n(=;]*?\b(\w+)\s*(?:\(|\[|=|;)", text, re.M) if not n.isupper()}
+
+
 def rename(text, names, prefix):
     if not names:
         return text
@@ -95,21 +101,24 @@ def rename(text, names, prefix):
 
 def main():
     out, folders, files = sys.argv[1], [], []
-    words = iter(sys.argv[2:])
+    words = iter(w for w in sys.argv[2:] if w != "--own")
     for w in words:
         if w == "-I":
             folders.append(next(words))
         else:
             files.append(w)
-    bodies, owners = {}, {}
-    scout = Amalgam(folders)
+    bodies, owners, own = {}, {}, {}
+    scout = Amalgam(folders, {})
     for path in files:
         scout.expand(path)
+    foreign = "".join(open(path, encoding="utf-8").read() for path in sorted(scout.seen) if path.endswith(FOREIGN))
     for path in files + sorted(scout.seen):
-        own = strip_comments(open(path, encoding="utf-8").read())
-        for name in local_names(own):
+        text = strip_comments(open(path, encoding="utf-8").read())
+        if "--own" in sys.argv and path in files:
+            own[path] = {name for name in own_names(text) if name not in foreign}
+        for name in local_names(text) - own.get(path, set()):
             owners.setdefault(name, []).append(path)
-    amalgam = Amalgam(folders)
+    amalgam = Amalgam(folders, own)
     for path in files:
         text = amalgam.expand(path)
         mine = {n for n, paths in owners.items() if len(paths) > 1 and path in paths}

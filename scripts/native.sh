@@ -54,7 +54,7 @@ measure() {
 }
 
 mkdir -p "$out/usermod/molt"
-amalgamate "$out/usermod/molt/molt.c" ports/micropython/native/molt_native.c ports/micropython/usermod/molt_user.c
+amalgamate "$out/usermod/molt/molt.c" --own ports/micropython/native/molt_native.c ports/micropython/usermod/molt_user.c
 cp ports/micropython/usermod/micropython.mk ports/micropython/usermod/micropython.cmake "$out/usermod/molt/"
 
 for arch in "$@"; do
