@@ -301,6 +301,31 @@ int molt_target_open(struct molt_target *target, const char *name, struct molt_m
     return error;
 }
 
+int molt_target_grow(struct molt_target *target, uint64_t end, struct molt_message *message)
+{
+    uint32_t old = target->flash.size;
+    if (end <= old) {
+        return MOLT_OK;
+    }
+    if (end > FILE_LIMIT) {
+        return molt_fail(message, MOLT_E_RANGE, "%s: would end at 0x%llx, behind the largest flash",
+                         target->name, (unsigned long long)end);
+    }
+    uint8_t *bytes =
+        mmap(NULL, (size_t)end, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED) {
+        return molt_fail(message, MOLT_E_NO_MEMORY, "%s: no memory for %llu bytes", target->name,
+                         (unsigned long long)end);
+    }
+    memcpy(bytes, target->bytes, old);
+    memset(bytes + old, 0xFF, (size_t)end - old);
+    munmap(target->bytes, old);
+    target->bytes = bytes;
+    target->file_size = (uint32_t)end - target->base;
+    memflash_init(&target->flash, &target->region, bytes, (uint32_t)end);
+    return MOLT_OK;
+}
+
 int molt_target_save(struct molt_target *target, struct molt_message *message)
 {
     if (target->kind == MOLT_TARGET_BOARD) {

@@ -61,6 +61,13 @@ struct molt_target {
  */
 int molt_target_open(struct molt_target *target, const char *name, struct molt_message *message);
 
+/*
+ * Makes a file's copy in memory end at `end` (flash offset) at least, filled with FF; the file gets
+ * that length when it is saved. Not while the flash is in use (a mounted file system). MOLT_E_RANGE
+ * (more than the largest flash), MOLT_E_NO_MEMORY.
+ */
+int molt_target_grow(struct molt_target *target, uint64_t end, struct molt_message *message);
+
 /* Writes a changed file back (temporary file, then rename); a board's bytes are there already. */
 int molt_target_save(struct molt_target *target, struct molt_message *message);
 
