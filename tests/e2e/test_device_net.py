@@ -1,12 +1,9 @@
 """The device package and the network: each fault of a server, TLS, waiting, one update at a time, and ota.run()."""
 import ast
-import hashlib
 import json
-import pathlib
 import re
-import shutil
 import socket
-import threading
+import subprocess
 
 import pytest
 
@@ -541,7 +538,11 @@ def test_ipv6_and_no_such_host(board, world):  # noqa: F811
 def test_every_number_has_its_words():
     """_words.py against error.h, and the version against the project's."""
     numbers = set(re.findall(r"= (-\d+)", (TOP / "include/molt/error.h").read_text()))
-    words = re.findall(r"^    (-\d+): \"(.+)\",$", (TOP / "ports/micropython/ota/_words.py").read_text(), re.M)
+    words = re.findall(r"^(-\d+) (.+)$", (TOP / "ports/micropython/ota/_words.py").read_text(), re.M)
     assert {number for number, _ in words} == numbers and len(words) == len(numbers)
+    done = subprocess.run([TOP / "build/micropython/micropython", "-c", "from _words import of\nprint([of(n) for n in (-1, -10, -105, -999, 0)])"],
+                          cwd=TOP / "ports/micropython/ota", capture_output=True, text=True, check=True)
+    assert ast.literal_eval(done.stdout) == ["nothing available now (-1)", "read back differs from what was written (-10)",
+                                             "wrong URL (-105)", "unknown error (-999)", "unknown error (0)"]
     version = re.search(r"project\(molt VERSION (\S+)", (TOP / "CMakeLists.txt").read_text())[1]
     assert 'VERSION = "%s"\n' % version in (TOP / "ports/micropython/ota/__init__.py").read_text()

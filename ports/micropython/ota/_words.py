@@ -1,83 +1,84 @@
 # Molt's errors in words (error.h); imported only when one is told.
-_TEXTS = {
-    -1: "nothing available now",
-    -2: "wrong argument",
-    -3: "input or output failed",
-    -4: "no space left",
-    -5: "not found",
-    -6: "exists already",
-    -7: "in use by another process",
-    -8: "outside of the flash",
-    -9: "not aligned to the flash",
-    -10: "read back differs from what was written",
-    -11: "ends too early",
-    -12: "malformed",
-    -13: "not supported",
-    -14: "cancelled",
-    -15: "timed out",
-    -16: "out of memory",
-    -17: "power was cut",
-    -18: "not permitted",
-    -19: "programming bits that are not erased",
-    -20: "malformed store record",
-    -30: "not an ESP32 image",
-    -31: "image for another chip",
-    -32: "image needs another chip revision",
-    -33: "malformed image segments",
-    -34: "wrong image checksum",
-    -35: "wrong SHA-256 of the image",
-    -36: "image larger than its slot",
-    -37: "merged firmware where an app image is expected",
-    -38: "image loads where no bootloader starts it",
-    -39: "image ends too early",
-    -40: "no partition table",
-    -41: "wrong MD5 of the partition table",
-    -42: "partitions overlap",
-    -43: "partition passes 4 GB",
-    -44: "partition ends behind the end of the flash",
-    -45: "wrong partition name",
-    -46: "partition not aligned",
-    -47: "app slots and otadata do not fit together",
-    -48: "too many partitions",
-    -49: "wrong partition row",
-    -60: "no otadata partition",
-    -61: "no second app slot to install to",
-    -62: "the running firmware is not confirmed yet",
-    -63: "the running slot is not the one that otadata names",
-    -64: "no other whole firmware to return to",
-    -65: "no trial is under way",
-    -66: "not a bootable partition",
-    -70: "not a Molt bundle",
-    -71: "malformed bundle",
-    -72: "bundle ends too early",
-    -73: "signed by a key that is not trusted here",
-    -74: "wrong signature",
-    -75: "bundle has expired",
-    -76: "bundle is older than what was confirmed here",
-    -77: "bundle failed its trial here before",
-    -78: "bundle for another board",
-    -79: "bundle for another chip",
-    -80: "bundle needs a larger slot",
-    -81: "chunk has a wrong SHA-256",
-    -82: "chunk cannot be decoded",
-    -83: "files need another .mpy version",
-    -84: "bootloader is too old",
-    -85: "malformed release",
-    -86: "malformed channel",
-    -87: "channel is older than one seen before",
-    -88: "channel has expired",
-    -89: "channel of another name",
-    -90: "this device is not in the rollout yet",
-    -91: "the bundle changed during the download",
-    -92: "bundle is installed already",
-    -100: "unexpected HTTP status",
-    -101: "server does not serve ranges",
-    -102: "cannot connect",
-    -103: "TLS refused the server",
-    -104: "transfer stalled",
-    -105: "wrong URL",
-}
+_TEXTS = """
+-1 nothing available now
+-2 wrong argument
+-3 input or output failed
+-4 no space left
+-5 not found
+-6 exists already
+-7 in use by another process
+-8 outside of the flash
+-9 not aligned to the flash
+-10 read back differs from what was written
+-11 ends too early
+-12 malformed
+-13 not supported
+-14 cancelled
+-15 timed out
+-16 out of memory
+-17 power was cut
+-18 not permitted
+-19 programming bits that are not erased
+-20 malformed store record
+-30 not an ESP32 image
+-31 image for another chip
+-32 image needs another chip revision
+-33 malformed image segments
+-34 wrong image checksum
+-35 wrong SHA-256 of the image
+-36 image larger than its slot
+-37 merged firmware where an app image is expected
+-38 image loads where no bootloader starts it
+-39 image ends too early
+-40 no partition table
+-41 wrong MD5 of the partition table
+-42 partitions overlap
+-43 partition passes 4 GB
+-44 partition ends behind the end of the flash
+-45 wrong partition name
+-46 partition not aligned
+-47 app slots and otadata do not fit together
+-48 too many partitions
+-49 wrong partition row
+-60 no otadata partition
+-61 no second app slot to install to
+-62 the running firmware is not confirmed yet
+-63 the running slot is not the one that otadata names
+-64 no other whole firmware to return to
+-65 no trial is under way
+-66 not a bootable partition
+-70 not a Molt bundle
+-71 malformed bundle
+-72 bundle ends too early
+-73 signed by a key that is not trusted here
+-74 wrong signature
+-75 bundle has expired
+-76 bundle is older than what was confirmed here
+-77 bundle failed its trial here before
+-78 bundle for another board
+-79 bundle for another chip
+-80 bundle needs a larger slot
+-81 chunk has a wrong SHA-256
+-82 chunk cannot be decoded
+-83 files need another .mpy version
+-84 bootloader is too old
+-85 malformed release
+-86 malformed channel
+-87 channel is older than one seen before
+-88 channel has expired
+-89 channel of another name
+-90 this device is not in the rollout yet
+-91 the bundle changed during the download
+-92 bundle is installed already
+-100 unexpected HTTP status
+-101 server does not serve ranges
+-102 cannot connect
+-103 TLS refused the server
+-104 transfer stalled
+-105 wrong URL
+"""
 
 
 def of(code):
-    return "%s (%d)" % (_TEXTS.get(code, "unknown error"), code)
+    text = _TEXTS.partition("\n%d " % code)[2].partition("\n")[0]
+    return "%s (%d)" % (text or "unknown error", code)
