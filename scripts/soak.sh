@@ -1,5 +1,6 @@
 #!/bin/bash
-# soak.sh: `make soak`. The long sweeps: every power cut with a second one during the recovery, and every parser fuzzed.
+# soak.sh: `make soak`. The long sweeps: every power cut with a second one during the recovery, every cut inside a board, and every
+# parser fuzzed.
 #   MOLT_SOAK_STEP   a second cut at every n-th operation of the recovery (7)
 #   FUZZ_SECONDS     for each fuzz target (60)
 set -eu
@@ -9,6 +10,10 @@ cmake --preset default >/dev/null
 cmake --build build
 echo '== power cuts, with a second cut during the recovery'
 MOLT_SOAK=1 build/test_power
+echo '== power cuts inside a simulated board, every operation in three ways, each to its end'
+scripts/test.sh venv native micropython
+MOLT_INSIDE_SOAK=1 MOLT_FAT_CUTS=1000 MOLT=$top/build/molt build/venv/bin/python -m pytest -q -n "$(nproc)" -p no:cacheprovider \
+	tests/e2e/test_power_inside.py tests/e2e/test_fat_board.py
 cmake --preset fuzz >/dev/null
 cmake --build build/fuzz
 for target in build/fuzz/fuzz_*; do
