@@ -100,8 +100,9 @@ static void test_malformed(void **state)
         {"790205035820", "79020503581f"},
         {"790205035820", "790205037820"},
         {"ff0401", "ff0400"}, /* a default written out */
-        {"ff0401", "ff0403"},
-        {"ff0401", "ff0402"}, /* to delete, and 7 bytes of content */
+        {"ff0401", "ff0404"},
+        {"ff0401", "ff0403"}, /* a folder to keep, and 7 bytes of content */
+        {"ff0401", "ff0402"}, /* to delete, likewise */
         {"ff0401", "ff0501"}, /* unknown key */
         {"ff0401", "ff04f5"},
         {"a401676d", "a301676d"},
@@ -123,6 +124,8 @@ static void test_edges(void **state)
     size_t n = sample_unhex(good, list);
     n = sample_patch(list, n, sizeof list, "7902070358", "7902000358");
     n = sample_patch(list, n, sizeof list, "ff0401", "ff0402");
+    assert_int_equal(start_of(n, 5), MOLT_OK);
+    n = sample_patch(list, n, sizeof list, "ff0402", "ff0403");
     assert_int_equal(start_of(n, 5), MOLT_OK);
     n = sample_unhex("80", list);
     assert_int_equal(start_of(n, 0), MOLT_OK);
@@ -149,12 +152,13 @@ static void test_edges(void **state)
 static void test_paths(void **state)
 {
     (void)state;
-    static const char *const fine[] = {"a",     "main.py", "a/b/c.py", ".hidden",
-                                       "...",   "a..b",    "a b",      "..a/b..",
-                                       "x/...", "a:b",     "\303\274", "lib/~x/y.mpy"};
-    static const char *const bad[] = {"",     "/",    "/a",    "a/",      "a//b", ".",      "..",
-                                      "../a", "a/..", "./a",   "a/./b",   "a/..", "a/../b", "a\\b",
-                                      "\\..", "a\nb", "a\177", "a\001/b", "a/.",  "//",     "..//"};
+    static const char *const fine[] = {
+        "a",     "main.py", "a/b/c.py", ".hidden",      "...",     "a..b",   "a b",  "..a/b..",
+        "x/...", "a:b",     "\303\274", "lib/~x/y.mpy", "a/.list", ".lists", ".lis", "list"};
+    static const char *const bad[] = {"",       "/",    "/a",   "a/",    "a//b",   ".",
+                                      "..",     "../a", "a/..", "./a",   "a/./b",  "a/..",
+                                      "a/../b", "a\\b", "\\..", "a\nb",  "a\177",  "a\001/b",
+                                      "a/.",    "//",   "..//", ".list", ".list/a"};
     for (size_t i = 0; i < COUNT(fine); i++) {
         assert_true(molt_release_path_ok(fine[i]));
     }
