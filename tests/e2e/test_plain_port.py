@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from conftest import Molt, molt_path
-from plainboard import PACKAGE, Board
+from plainboard import NATIVE, PACKAGE, TOP, Board
 
 pytestmark = pytest.mark.fast
 VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors/store"
@@ -127,7 +127,7 @@ MAINS = {
     3: "raise RuntimeError('version 3 has a bug')",
     4: "print('RUNS 4 and forgets')",
 }
-BOOT = (pathlib.Path(__file__).resolve().parents[2] / "ports/micropython/boot.py").read_text()
+BOOT = (TOP / "ports/micropython/boot.py").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +207,26 @@ def test_a_failed_trial_leaves_what_the_application_changed(enrolled):
     board(CHANGE)
     board(board.update(3))
     assert board(KEPT).splitlines() == ["config.json mine", "data/log llllll", "data/table " + "\1" * 6, "data/tmp/x x", "other o"]
+
+
+def test_what_such_a_board_refuses(enrolled, bundles, firmware):
+    """Before anything is written but the newest signed time."""
+    molt = Molt(molt_path("MOLT_FAST"), bundles)
+    board = enrolled
+    board(board.update(1))
+    if not (bundles / "7.molt").exists():
+        molt.ok("bundle", "create", "-o", "7.molt", "--app", firmware, "--release", "release-2", "--key", "key.pem", "--sequence", "7")
+    before = board("import os; print(os.listdir('/rel'))")
+    for n, code in ((7, -79), (1, None)):
+        out = board("import ota\ntry:\n    print(ota.update('file:/host%s/%d.molt'))\nexcept ota.Error as error:\n    print(error.errno)" % (bundles, n))
+        assert out == ("%d\n" % code if code else "ota: this bundle runs here already\nFalse\n")
+    assert board("import os; print(os.listdir('/rel'))") == before and board() == "RUNS 1 False\n"
+    assert "(-73)" in without_keys(board, bundles)
+
+
+def without_keys(board, bundles):
+    board("from ota import _store; _store.put(3, b''); import os; os.remove('/ota.json')")
+    return board(board.update(2), check=1)
 
 
 @pytest.mark.parametrize("n, told", [(3, "version 3 has a bug"), (4, "RUNS 4 and forgets")])
@@ -367,3 +387,39 @@ for n in range(4):
     really_free(board, 60 * 1024)
     assert board(board.update(9)) == "LARGE True\n"
     assert "0123456789abcdef" not in board("import os; print(os.listdir('/rel'))")
+
+
+# ---- Installed on the device itself ----
+
+def install(board):
+    """The package and the engine in /lib, as docs/ports-without-slots.md says."""
+    files = {"/lib/ota/" + path.name: path.read_bytes() for path in pathlib.Path(PACKAGE, "ota").glob("*.py")}
+    files["/lib/molt_x64.mpy"] = pathlib.Path(NATIVE, "molt_x64.mpy").read_bytes()
+    board("""
+import os
+os.mkdir("/lib")
+os.mkdir("/lib/ota")
+for path, data in %r.items():
+    with open(path, "wb") as file:
+        file.write(data)
+""" % files)
+
+
+@pytest.mark.parametrize("root", ["/", "/flash"])
+def test_installed_as_the_page_says(tmp_path, bundles, root, request):
+    """On stm32 the file system lies at /flash; its boot.py mounts it at /."""
+    for fs, size in (("lfs", (4096, 160)), ("fat", (512, 1200))):
+        (tmp_path / fs).mkdir()
+        board = Board(tmp_path / fs, fs)
+        board.options = {"size": size, "path": []}
+        install(board)
+        page = (TOP / "docs/ports-without-slots.md").read_text()
+        boot = BOOT if root == "/" else re.search("```py boot.py of stm32\n(.*?)```", page, re.S)[1]
+        board("for path, text in (('/ota.json', %r), ('/boot.py', %r)):\n    with open(path, 'w') as file:\n        file.write(text)"
+              % ((bundles / "ota.json").read_text(), boot))
+        board.options["root"] = root
+        script = "import os\nprint(os.getcwd())\n" + (boot if root == "/flash" else "import ota")
+        out = board(script + "\nimport ota\nota.update('file:/host%s/2.molt', quiet=True)" % bundles)
+        assert out == root + "\nRUNS 2 2 True\n"
+        assert board() == "RUNS 2 2 False\n"
+        assert "ota/_plain.py" in board("import os\n%s\nfrom ota import _plain\nprint(_plain.__file__)" % (boot if root == "/flash" else ""))

@@ -9,6 +9,8 @@
 #   then      Python text for the boots behind the first
 #   replay    folder of such copies: for each, script runs on it until nothing resets any more
 #   ends      the code that each of these must end with (0)
+#   root      where the file system is mounted (/)
+#   size      (block size, blocks)
 #   load      modules that are imported once, before the boots
 # Each boot is a process of its own (fork), which ends as a reset or a power cut does: at once.
 import ffi
@@ -114,7 +116,15 @@ class Machine:
             pass
 
 
+class Pyb:
+    # The flash as stm32 has it.
+    @classmethod
+    def Flash(cls, start):
+        return cls.disk
+
+
 machine = sys.modules["machine"] = Machine()
+sys.modules["pyb"] = Pyb
 
 
 def mount(disk):
@@ -122,8 +132,10 @@ def mount(disk):
     if disk.blank:
         kind.mkfs(disk)
     vfs.umount("/")
-    vfs.mount(kind(disk), "/")
-    os.chdir("/")
+    root = options.get("root", "/")
+    vfs.mount(kind(disk), root)
+    os.chdir(root)
+    Pyb.disk = disk
 
 
 def run(text, name):
