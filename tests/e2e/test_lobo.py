@@ -235,7 +235,7 @@ def test_faults_that_it_gets_over(board, server, fault):
     result, said = board.says("ota.start('%s%s/v2.bin', md5=True)" % (server.base, fault))
     assert result == "True", said
     assert board.slot(1)[:len(V2)] == V2
-    assert ("reading once to measure" in said) == (fault == "chunkedplain")
+    assert ("reading twice" in said) == (fault == "chunkedplain")
 
 
 def test_a_stall_is_no_end(board, server):
@@ -276,6 +276,26 @@ def test_interrupt_passes_through(board, server):
               "_esp.Host.flash_erase = erase\nprint('RESULT', ota.start('%sok/v2.bin'))" % (server.base, server.base))
     done = board(script)
     assert "interrupted" in done.stdout and "RESULT True" in done.stdout, done.stdout + done.stderr
+
+
+def test_power_cuts(board, server, tmp_path):
+    """Cut anywhere: a whole firmware boots; the same call again goes on, and the torn place is written anew."""
+    shutil.copytree(tmp_path / "board", tmp_path / "before")
+    script = "import ota\nota.allow_unsigned = True\nprint('RESULT', ota.start('%sok/v2.bin'))" % server.base
+    whole = board(script).json["operations"]
+    assert whole > 2 * len(V2) // 4096
+    for i, n in enumerate([1, 2, 30, whole - 3, whole - 1, whole]):
+        shutil.rmtree(tmp_path / "board")
+        shutil.copytree(tmp_path / "before", tmp_path / "board")
+        board(script, "--cut", n, "--cut-kind", ("torn", "before", "after")[i % 3], check=3)
+        done = board("print('STARTED')")
+        # A switch that was cut is finished at the boot, by a restart into the trial, which nobody confirms.
+        assert "STARTED" in done.stdout or done.json["boots"] == 3
+        assert board.boots() == "MicroPython_1"
+        done = board(script)
+        assert "RESULT True" in done.stdout, done.stdout
+        assert board.slot(1)[:len(V2)] == V2
+        assert board.boots() == "MicroPython_2"
 
 
 # ---- Certificates ----

@@ -1,6 +1,6 @@
 # LoBo's calls: an app image, or a bundle, from a server or a file. Nothing is erased before all that can be known is.
 import hashlib
-from binascii import hexlify, unhexlify
+from binascii import hexlify
 
 import ota
 from ota import _host, _http, _source, _store, _update
@@ -8,7 +8,7 @@ from ota._update import fail
 
 TIMEOUT_S, TRIES = 30, 5
 _WORDS = {-2: "the factory slot runs", -66: "no factory slot", -36: "ends too early",
-          -37: "a merged firmware file: send the app image (.app-bin; see molt info) or a bundle",
+          -37: "a merged firmware file: send the app image (.app-bin) or a bundle",
           -80: "larger than the slot"}
 
 
@@ -56,32 +56,29 @@ def text_of(source, most=512):
 def _md5_in(text, name):
     # As md5sum and others print it: the first word of 32 hex digits.
     for word in text.lower().split():
-        try:
-            if len(unhexlify(word)) == 16:
-                return word.decode()
-        except ValueError:
-            pass
+        if len(word) == 32 and not word.strip(b"0123456789abcdef"):
+            return word.decode()
     fail(-35, name + ".md5: no MD5 in it")
 
 
 class _Hashed:
     # What comes in another order, or to another sum than [(algorithm, hex digits, error)], is not switched to.
     def __init__(self, source, n, sums):
-        self._n, self._sums, self._at = n, sums, 0
-        self.info, self.expect, self._source = source.info, source.expect, source
-        self._hashes = [getattr(hashlib, row[0])() for row in sums]
+        self.n, self.sums, self.at = n, sums, 0
+        self.info, self.expect, self.source = source.info, source.expect, source
+        self.hashes = [getattr(hashlib, row[0])() for row in sums]
 
     def read(self, offset, buffer):
-        n = self._source.read(offset, buffer)
-        self.failure = self._source.failure
+        n = self.source.read(offset, buffer)
+        self.failure = self.source.failure
         if n and n > 0:
-            if offset != self._at:
+            if offset != self.at:
                 return -3
-            self._at += n
-            for i, (name, digits, code) in enumerate(self._sums):
-                self._hashes[i].update(memoryview(buffer)[:n])
-                if self._at == self._n:
-                    found = hexlify(self._hashes[i].digest()).decode()
+            self.at += n
+            for i, (name, digits, code) in enumerate(self.sums):
+                self.hashes[i].update(memoryview(buffer)[:n])
+                if self.at == self.n:
+                    found = hexlify(self.hashes[i].digest()).decode()
                     if found != digits:
                         self.failure = ota.Error(code, "expected %s %s, found %s" % (name, digits, found))
                         return code
@@ -131,7 +128,7 @@ def _prepare(host, name, source, md5, sha, length):
         sums.append(("md5", _md5_in(text_of(text), name), code))
     n = source.info()
     if not n:
-        print("ota: no size told: reading once to measure, again to install")
+        print("ota: no size: reading twice")
         digest, most = hashlib.sha256(), max(row[2] for row in host.slots)
         n = 0
         for piece in pieces(source, most + 1, 2048):
@@ -142,7 +139,7 @@ def _prepare(host, name, source, md5, sha, length):
     if sha:
         sums.append(("sha256", sha, code))
     if length and length != n:
-        fail(-2, "%s: expected %d bytes, found %d" % (name, length, n))
+        fail(-2, "%s: expected %d, found %d bytes" % (name, length, n))
     host.image, host.source = n, _Hashed(source, n, sums)
 
 
@@ -161,7 +158,7 @@ def switch(number):
         host, engine, code = _update.host_of(), _host.engine(), 0
         if number != host.running:
             code = engine.switch(host, number)
-            text = "the restart begins a trial, until ota.confirm()"
+            text = "restart begins a trial"
         else:
             text = "what runs stays"
             update = _store.Update()

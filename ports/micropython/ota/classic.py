@@ -9,31 +9,31 @@ class _Stream:
     close = expect = lambda *_: None
 
     def __init__(self, f, n):
-        self._f, self._n, self._head, self._at = f, n, b"", 0
+        self.f, self.n, self.head, self.at = f, n, b"", 0
 
     def info(self):
-        return self._n
+        return self.n
 
     def read(self, offset, buffer):
         n = len(buffer)
-        if offset < self._at:
-            part = self._head[offset : offset + n]
+        if offset < self.at:
+            part = self.head[offset : offset + n]
             buffer[: len(part)] = part
             return len(part) or -2
-        n = self._f.readinto(buffer)
+        n = self.f.readinto(buffer)
         if n:
-            if not self._at:
-                self._head = bytes(memoryview(buffer)[:n])
-            self._at += n
+            if not self.at:
+                self.head = bytes(memoryview(buffer)[:n])
+            self.at += n
         return n
 
 
 class OTA:
     # Everything is written and checked before close(), which switches.
-    _work, _data, _left = None, b"", 0
+    work, data, left = None, b"", 0
 
     def __init__(self, verify=True, verbose=True, reboot=False, sha="", length=0):
-        self._quiet, self._reboot, self._sha, self._n = not verbose, reboot, sha, length
+        self.verbose, self.reboot, self.sha, self.length = verbose, reboot, sha, length
         if not status.ready():
             raise OSError(2)
 
@@ -43,20 +43,20 @@ class OTA:
     def __exit__(self, kind, error, trace):
         if kind is None:
             self.close()
-        elif self._work:
-            self._work.close()
+        elif self.work:
+            self.work.close()
 
     def _run(self, *until):
         # Until the engine stands in such a state, or at its end.
-        work, self._work = self._work, None
+        work, self.work = self.work, None
         for now in work:
             if now[2] in until:
-                self._work = work
+                self.work = work
                 return now[1]
         return 0
 
     def _begin(self, name, source, sha="", length=0):
-        self._work = _lobo.installing(name, source, None, sha or self._sha, length or self._n, quiet=self._quiet)
+        self.work = _lobo.installing(name, source, None, sha or self.sha, length or self.length, quiet=not self.verbose)
 
     def from_firmware_file(self, url, sha="", length=0, **options):
         self._begin(url, _opened(url, **options), sha, length)
@@ -74,36 +74,36 @@ class OTA:
         return self.from_firmware_file(firmware, found["sha"], found["length"], **options)
 
     def from_stream(self, f, sha="", length=0):
-        n = length or self._n
+        n = length or self.length
         if not n:
-            raise ValueError("a stream needs length=")
-        self._begin("the stream", _Stream(f, n), sha, n)
+            raise ValueError("length= is needed")
+        self._begin("the image", _Stream(f, n), sha, n)
         return _peers(self._run, "switch")
 
     def write(self, data):
-        if not self._work:
-            self._left = self._n
-            self._begin("the image", _Stream(self, self._n))
-        self._left -= len(data)
-        if self._left < 0:
-            raise ValueError("more than OTA(length=)")
-        self._data += data
-        while self._work and (len(self._data) > 3 or self._data and not self._left):
+        if not self.work:
+            self.left = self.length
+            self._begin("the image", _Stream(self, self.length))
+        self.left -= len(data)
+        if self.left < 0:
+            raise ValueError("more than length=")
+        self.data += data
+        while self.work and (len(self.data) > 3 or self.data and not self.left):
             _peers(self._run, "waiting", "switch")
         return len(data)
 
     def readinto(self, buffer):
-        n = min(len(buffer), len(self._data))
-        buffer[:n] = self._data[:n]
-        self._data = self._data[n:]
+        n = min(len(buffer), len(self.data))
+        buffer[:n] = self.data[:n]
+        self.data = self.data[n:]
         return n or None
 
     def close(self):
-        if self._left:
-            raise ValueError("%d bytes are missing" % self._left)
-        if self._work:
+        if self.left:
+            raise ValueError("%d bytes are missing" % self.left)
+        if self.work:
             _peers(self._run)
-            if self._reboot:
+            if self.reboot:
                 import machine
                 import time
 
@@ -123,7 +123,7 @@ def _peers(work, *words):
     except (_http.Failed, ota.Error) as error:
         if error.args[0] in (-2, -35, -100):
             raise ValueError(error.args[1])
-        raise ota.Error(error.args[0], error.args[1])
+        raise ota.Error(*error.args[:2])
 
 
 class update:
