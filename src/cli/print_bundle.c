@@ -50,6 +50,9 @@ static void print_needs(const struct molt_manifest *manifest)
 {
     char size[16];
     const struct molt_chip *chip = molt_chip_by_id(manifest->chip_id);
+    if (manifest->payload_count == 1 && manifest->payload[0].role == MOLT_ROLE_RELEASE) {
+        printf("brings      files only: they run on the firmware that is there\n");
+    }
     printf("board       %s\n", manifest->board[0] ? manifest->board : "any");
     if (manifest->chip_id == MOLT_CHIP_ANY) {
         printf("chip        any\n");

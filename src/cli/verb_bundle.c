@@ -18,7 +18,7 @@ static const struct cli_option create_options[] = {
     {"compile", 'c', NULL, "compile .py files to .mpy (not main.py, connect.py, kept ones)"},
     {"mpy-cross", 0, "PROGRAM", "the compiler for --compile (mpy-cross)"},
     {"mpy-arch", 0, "ARCH", "its -march, when sources have native or viper functions"},
-    {"for", 0, "FILE", "firmware of the devices, without --app: says which .mpy load"},
+    {"for", 0, "TARGET", "firmware file or device, without --app: says which .mpy load"},
     {"board", 'b', "NAME", "only for this board"},
     {"expires", 0, "DAYS|DATE", "refuse it later than that (30, 2027-01-31)"},
     {"min-bootloader", 0, "VERSION", "ESP-IDF version of the oldest bootloader that will do"},

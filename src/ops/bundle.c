@@ -68,7 +68,9 @@ static int find_abi(struct inputs *inputs, const struct molt_bundle_request *req
     if (!inputs->mpy_abi && request->app) {
         inputs->mpy_abi = bundle_mpy_abi(inputs->app.data, inputs->app.size);
     } else if (!inputs->mpy_abi && request->firmware) {
-        int error = bundle_read_app(&firmware, &app, request->firmware, NULL, message);
+        int error = strncmp(request->firmware, "sim:", 4) == 0
+                        ? bundle_read_running(&firmware, request->firmware, message)
+                        : bundle_read_app(&firmware, &app, request->firmware, NULL, message);
         if (error) {
             return error;
         }

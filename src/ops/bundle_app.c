@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "molt/host/target.h"
+#include "molt/ops/device.h"
 #include "ops/bundle_internal.h"
 
 #define SCRATCH_SIZE   4096
@@ -175,6 +176,46 @@ int bundle_read_app(struct molt_bytes *bytes, struct molt_bundle_app *app, const
         error = target->bytes ? take(bytes, app, target, version, message)
                               : molt_fail(message, MOLT_E_ARGUMENT, "%s: is a %s, expected a file",
                                           name, molt_target_kind_name(target->kind));
+        molt_target_close(target, NULL);
+    }
+    free(target);
+    return error;
+}
+
+static int read_slot(struct molt_bytes *bytes, const struct molt_target *target,
+                     struct molt_message *message)
+{
+    struct molt_ops_device *device = calloc(1, sizeof *device);
+    int error = device ? molt_ops_device_of(device, target, message)
+                       : molt_fail(message, MOLT_E_NO_MEMORY, "%s: out of memory", target->name);
+    for (uint32_t i = 0; !error && i < device->device.slot_count; i++) {
+        const struct molt_app_slot *slot = &device->slots[i];
+        if (slot->number != device->device.running) {
+            continue;
+        }
+        bytes->size = slot->size;
+        bytes->data = malloc(slot->size);
+        error = bytes->data ? molt_flash_read(&target->flash, slot->offset, bytes->data, slot->size)
+                            : MOLT_E_NO_MEMORY;
+        if (error) {
+            molt_bytes_free(bytes);
+            molt_fail(message, error, "%s: slot at 0x%x: %s", target->name, slot->offset,
+                      molt_strerror(error));
+        }
+    }
+    free(device);
+    return error;
+}
+
+int bundle_read_running(struct molt_bytes *bytes, const char *name, struct molt_message *message)
+{
+    struct molt_target *target = calloc(1, sizeof *target);
+    if (!target) {
+        return molt_fail(message, MOLT_E_NO_MEMORY, "%s: out of memory", name);
+    }
+    int error = molt_target_open(target, name, message);
+    if (!error) {
+        error = read_slot(bytes, target, message);
         molt_target_close(target, NULL);
     }
     free(target);

@@ -9,6 +9,9 @@
 int bundle_read_app(struct molt_bytes *bytes, struct molt_bundle_app *app, const char *name,
                     const char *version, struct molt_message *message);
 
+/* The slot that a board runs, as far as it is programmed or not. bytes is the caller's to free. */
+int bundle_read_running(struct molt_bytes *bytes, const char *name, struct molt_message *message);
+
 /* Files of a folder, sorted by path; freed by bundle_free_files. */
 struct bundle_files {
     struct molt_pack_file *file; /* path and bytes are ours */

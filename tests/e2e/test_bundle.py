@@ -388,6 +388,7 @@ def test_policies(molt, key, tmp_path):
     assert [(file["path"], file["policy"], file["length"]) for file in shown] == [
         ("config.json", "if changed", 11), ("data", "keep folder", 0), ("data/first.txt", "replace", 14), ("log", "keep folder", 0),
         ("log/a.txt", "delete", 0), ("main.py", "replace", 7), ("old", "delete", 0)]
+    assert "files only" in text
     assert re.search(r"data +0 B  keep folder\n", text) and re.search(r"old +0 B  delete\n", text)
     envelope, chunks = split((tmp_path / "p.molt").read_bytes())
     payload = verified(envelope, key, BUNDLE)[9][0]

@@ -256,7 +256,18 @@ def test_first_update_of_a_provisioned_image(molt, world, tmp_path, firmware):
     fs_put(tmp_path / "board", "/v1.molt", (tmp_path / "v1.molt").read_bytes())
     text = molt.ok("sim", "run", "sim:board", "--micropython", interpreter, "script.py", timeout=300)
     shown = json.loads(molt.ok("ota", "status", "sim:board", "--json"))
-    assert shown["running"] == "ota_1", text
+    assert shown["running"] == "ota_1" and "confirmed True" in text, text
+    # Files alone by the command: tried and confirmed on the same firmware.
+    (tmp_path / "app/main.py").write_text("import ota\nprint('NEW FILES', ota.confirm())\n")
+    molt.ok("bundle", "create", "-o", "v2.molt", "--release", "app", "--key", world / "k0", "-s", "2", "--for", "sim:board")
+    assert ".mpy        6.3" in molt.ok("bundle", "show", "v2.molt")
+    molt.ok("update", "sim:board", "--from", "v2.molt")
+    release = json.loads(molt.ok("ota", "status", "sim:board", "--json"))["candidate"]
+    text = molt.ok("sim", "run", "sim:board", "--micropython", interpreter, timeout=300)
+    assert "NEW FILES True" in text
+    shown = json.loads(molt.ok("ota", "status", "sim:board", "--json"))
+    assert (shown["running"], shown["update_phase"], shown["candidate"]) == ("ota_1", 6, None)
+    assert {slot["name"]: slot["release"] for slot in shown["slots"]}["ota_1"] == release
 
 
 def fs_put(board, name, content):
