@@ -423,3 +423,12 @@ def test_installed_as_the_page_says(tmp_path, bundles, root, request):
         assert out == root + "\nRUNS 2 2 True\n"
         assert board() == "RUNS 2 2 False\n"
         assert "ota/_plain.py" in board("import os\n%s\nfrom ota import _plain\nprint(_plain.__file__)" % (boot if root == "/flash" else ""))
+
+
+def test_what_provision_writes_enrols_the_board(board, bundles, tmp_path):
+    (tmp_path / "files").mkdir()
+    Molt(molt_path("MOLT_FAST"), tmp_path).ok("provision", "files", "--arch", "x64", "--key", bundles / "key.pem.pub", "--board", "ROOF")
+    text = (tmp_path / "files/ota.json").read_text()
+    board("for path, text in (('/ota.json', %r), ('/boot.py', %r)):\n    with open(path, 'w') as file:\n        file.write(text)" % (text, BOOT))
+    assert board("import ota\nota.update('file:/host%s/1.molt', quiet=True)" % bundles) == "RUNS 1 True\n"
+    assert board("from ota import _store; print(_store.device())") == "('ROOF', b'0102030405060708')\n"
