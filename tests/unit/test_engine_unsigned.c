@@ -93,6 +93,17 @@ static void installs(void **state)
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_OK);
     assert_int_equal(molt_floor_load(&f.rig.store, &floor), MOLT_OK);
     assert_int_equal(floor.sequence, 5);
+    /* back into slot 1: base's binding goes before the first erase there */
+    struct molt_release_binding bindings[MOLT_RELEASES_MAX];
+    f.rig.bundle = old_version.image;
+    f.rig.port.image = old_version.length;
+    assert_int_equal(molt_engine_start(&f.engine, &f.rig.port), MOLT_OK);
+    while (f.engine.state != MOLT_STATE_SCAN || f.engine.at != 2) {
+        int code = molt_engine_step(&f.engine);
+        assert_true(code == MOLT_OK || code == MOLT_AGAIN);
+    }
+    assert_int_equal(molt_releases_load(&f.rig.store, bindings), 1);
+    assert_int_equal(bindings[0].slot_offset, f.rig.slots[0].offset);
     finish(&f);
 }
 
@@ -399,6 +410,50 @@ static void switches_by_hand(void **state)
     finish(&f);
 }
 
+/* An update that waits for its restart keeps its name and number. */
+static void a_switch_on_its_way(void **state)
+{
+    struct fixture f;
+    struct rig_version next;
+    (void)state;
+    start(&f, &usual);
+    rig_version_make(&next, 0x9000, 7, 0, false,
+                     &(struct molt_pack_input){.board = "RIG", .sequence = 9});
+    rig_serve_version(&f.rig, &next);
+    assert_int_equal(rig_install(&f.rig, NULL), MOLT_DONE);
+    assert_int_equal(molt_slot_switch(&f.rig.port, 0), MOLT_OK);
+    assert_int_equal(update_of(&f).sequence, 9);
+    rig_version_free(&next);
+    finish(&f);
+}
+
+/* Slot 0's record as bootloaders without rollback leave it: it boots, and is no way back yet. */
+static void undefined_record(struct fixture *f)
+{
+    struct molt_otadata_record record = {
+        .seq = 1, .state = MOLT_OTA_UNDEFINED, .crc = molt_otadata_crc(1)};
+    memset(record.label, 0xFF, sizeof record.label);
+    memset(f->rig.bytes + RIG_OTADATA, 0xFF, MOLT_OTADATA_SIZE);
+    molt_otadata_serialize(&record, f->rig.bytes + RIG_OTADATA);
+}
+
+/* What runs gets its way back first. */
+static void heals_before_a_switch(void **state)
+{
+    struct fixture f;
+    (void)state;
+    start(&f, &usual);
+    undefined_record(&f);
+    assert_int_equal(rig_start(&f.rig), MOLT_OK);
+    assert_int_equal(f.rig.port.device.running, 0);
+    assert_int_equal(molt_slot_switch(&f.rig.port, 1), MOLT_OK);
+    assert_int_equal(rig_start(&f.rig), MOLT_OK);
+    assert_true(rig_runs(&f.rig, &base));
+    assert_int_equal(rig_start(&f.rig), MOLT_OK);
+    assert_true(rig_runs(&f.rig, &old_version));
+    finish(&f);
+}
+
 /* A slot that a cut install may have torn is whole only by chance. */
 static void no_switch_to_a_torn_slot(void **state)
 {
@@ -454,6 +509,8 @@ int main(void)
         cmocka_unit_test(factory_that_does_not_load),
         cmocka_unit_test(looks_at_slots),
         cmocka_unit_test(switches_by_hand),
+        cmocka_unit_test(a_switch_on_its_way),
+        cmocka_unit_test(heals_before_a_switch),
         cmocka_unit_test(no_switch_to_a_torn_slot),
         cmocka_unit_test(switches_to_factory_by_hand),
     };
