@@ -60,40 +60,60 @@ static void compiled_name(const char *source, char name[72])
     snprintf(name, 72, "%.*s.mpy", (int)strlen(source) - 3, source);
 }
 
-/* Is there bytecode for every module, and none older than its source? */
+/* The name of what was built of a module: bytecode, but for the one that stays source. */
+static bool built_name(const struct molt_provision *job, const char *source, char name[72],
+                       struct stat *found)
+{
+    char path[4096];
+    for (int i = 0; i < 2; i++) {
+        if (i == 0) {
+            compiled_name(source, name);
+        } else {
+            snprintf(name, 72, "%s", source);
+        }
+        int n = snprintf(path, sizeof path, "%s/ota/%s", job->request->native, name);
+        if (n < (int)sizeof path && stat(path, found) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Was every module built, and none before its source changed? */
 static bool compiled(struct molt_provision *job, const char *folder, struct dirent **entry,
                      int count)
 {
-    char source[4096], made[4096], name[72];
+    char source[4096], name[72];
     struct stat from, to;
     for (int i = 0; i < count; i++) {
-        compiled_name(entry[i]->d_name, name);
-        int a = snprintf(source, sizeof source, "%s/%s", folder, entry[i]->d_name);
-        int b = snprintf(made, sizeof made, "%s/ota/%s", job->request->native, name);
-        if (a >= (int)sizeof source || b >= (int)sizeof made || stat(made, &to) != 0) {
+        int n = snprintf(source, sizeof source, "%s/%s", folder, entry[i]->d_name);
+        if (n >= (int)sizeof source || !built_name(job, entry[i]->d_name, name, &to)) {
             return false;
         }
         if (stat(source, &from) == 0 && from.st_mtime > to.st_mtime) {
             molt_plan_add(&job->plan, MOLT_STEP_NOTE, 0, 0, "package",
-                          "is put as source: %s is older than %s", made, source);
+                          "is put as source: %s/ota/%s is older than %s", job->request->native,
+                          name, source);
             return false;
         }
     }
     return true;
 }
 
-/* One module, and no older form of it beside it: MicroPython takes the .py first. */
+/* One module, and no other form of it beside it: MicroPython takes the .py first. */
 static int want_module(struct molt_provision *job, const char *folder, const char *source,
-                       bool bytecode, struct molt_message *message)
+                       bool built, struct molt_message *message)
 {
-    char path[MOLT_PATH_MAX], other[MOLT_PATH_MAX], made[4096], name[72];
-    compiled_name(source, name);
-    snprintf(path, sizeof path, "/lib/ota/%s", bytecode ? name : source);
-    snprintf(other, sizeof other, "/lib/ota/%s", bytecode ? source : name);
-    if (bytecode) {
-        snprintf(made, sizeof made, "%s/ota", job->request->native);
+    char path[MOLT_PATH_MAX], other[MOLT_PATH_MAX], made[4096], name[72], bytecode[72];
+    struct stat unused;
+    compiled_name(source, bytecode);
+    if (!built || !built_name(job, source, name, &unused)) {
+        snprintf(name, sizeof name, "%s", source);
     }
-    int result = want_file(job, path, bytecode ? made : folder, bytecode ? name : source, message);
+    snprintf(path, sizeof path, "/lib/ota/%s", name);
+    snprintf(other, sizeof other, "/lib/ota/%s", strcmp(name, source) == 0 ? bytecode : source);
+    snprintf(made, sizeof made, "%s/ota", job->request->native);
+    int result = want_file(job, path, built ? made : folder, name, message);
     return result < 0 ? result : provision_want(job, other, NULL, 0, message);
 }
 
@@ -109,11 +129,11 @@ static int want_modules(struct molt_provision *job, struct molt_message *message
         free(entry);
         return molt_fail(message, MOLT_E_NOT_FOUND, "%s: no device package there", folder);
     }
-    bool bytecode = !job->request->source && compiled(job, folder, entry, count);
+    bool built = !job->request->source && compiled(job, folder, entry, count);
     int result = MOLT_OK;
     for (int i = 0; i < count; i++) {
         if (result == MOLT_OK) {
-            result = want_module(job, folder, entry[i]->d_name, bytecode, message);
+            result = want_module(job, folder, entry[i]->d_name, built, message);
         }
         free(entry[i]);
     }

@@ -393,7 +393,8 @@ def test_a_hook_that_does_not_load(board, old_world, name, content, start, tmp_p
         board = board(start, app2="print()")
 
     def change(fs):
-        fs.remove("/lib/ota/" + name.replace(".mpy", ".py"))
+        module = name.partition(".")[0]
+        fs.remove("/lib/ota/" + next(each for each in fs.listdir("/lib/ota") if each.partition(".")[0] == module))
         fs.open("/lib/ota/" + name, "wb").write(content)
     board.fs(change)
     done = board()

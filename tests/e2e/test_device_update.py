@@ -157,7 +157,7 @@ def test_after_a_failed_trial_the_next_version_goes_on(board, world, server):
 def test_cut_on_the_way(board, world, server, kind):
     done = board(update(server, 2), "--cut", "200", "--cut-kind", kind, check=3)
     killed = done.json["killed"]
-    assert killed["genuine"] and killed["native_code"] and killed["modules"] == "/lib/molt_x64.mpy"
+    assert killed["genuine"] and killed["native_code"] and "/lib/molt_x64.mpy" in killed["modules"].split()
     assert killed["executable"].endswith("/bin/micropython")
     assert unharmed(board)["phase"] == "installing"
     again = board(update(server, 2))

@@ -33,7 +33,7 @@ def world(tmp_path_factory, firmware):
     for arch in ARCHS:
         shutil.copy(folder / ("native/molt_%s.mpy" % arch), folder / "source")
     for path in (PORT / "ota").glob("*.py"):
-        (folder / "native/ota" / (path.stem + ".mpy")).write_bytes(b"M\x06\x00\x1f" + path.stem.encode())
+        (folder / "native/ota" / built(path.stem)).write_bytes(b"M\x06\x00\x1f" + path.stem.encode())
     return folder
 
 
@@ -48,6 +48,11 @@ def put(molt, world):
 
 def modules():
     return sorted(path.stem for path in (PORT / "ota").glob("*.py"))
+
+
+def built(module):
+    """Its file as scripts/package.sh makes it."""
+    return module + (".py" if module == "_bare" else ".mpy")
 
 
 def tree(folder):
@@ -86,7 +91,7 @@ def test_folder(molt, put, world, tmp_path):
     assert "has no name" in plan and "has no name" not in put("root", "--arch", "armv6m", "--board", "PICO", "--dry-run")
     put("root", "--arch", "armv6m", "--board", "PICO", "--id", "7", "--url", "http://u/t", "--channel", "beta", "--allow-unsigned")
     found = tree(tmp_path / "root")
-    assert sorted(found) == sorted(["/boot.py", "/ota.json", "/lib/molt_armv6m.mpy"] + ["/lib/ota/%s.mpy" % name for name in modules()])
+    assert sorted(found) == sorted(["/boot.py", "/ota.json", "/lib/molt_armv6m.mpy"] + ["/lib/ota/" + built(name) for name in modules()])
     assert found["/boot.py"] == (PORT / "boot.py").read_bytes()
     assert json.loads(found["/ota.json"]) == {"url": "http://u/t", "channel": "beta", "board": "PICO", "id": "7",
                                               "keys": [{"use": "both", "key": key_of(world, "k0.pub")}], "allow_unsigned": True}
@@ -118,7 +123,7 @@ def test_keys_are_merged(put, world, tmp_path):
     assert tree(tmp_path / "root") == before
 
 
-def test_source_and_bytecode(put, tmp_path):
+def test_source_and_bytecode(put, world, tmp_path):
     """MicroPython takes a .py before the .mpy: the other form goes."""
     (tmp_path / "root").mkdir()
     put("root", "--arch", "x64", "--source", "--board", "X")
@@ -126,7 +131,8 @@ def test_source_and_bytecode(put, tmp_path):
     (package / "own.py").write_text("mine")
     assert sorted(path.stem for path in package.glob("*.py")) == sorted(modules() + ["own"]) and not list(package.glob("*.mpy"))
     assert "another form" in put("root", "--arch", "x64")
-    assert sorted(path.stem for path in package.glob("*.mpy")) == modules() and [path.name for path in package.glob("*.py")] == ["own.py"]
+    assert sorted(path.name for path in package.iterdir()) == sorted([*map(built, modules()), "own.py"])
+    assert (package / "_bare.py").read_bytes() == (world / "native/ota/_bare.py").read_bytes()
     put("root", "--arch", "x64", "--source")
     assert sorted(path.stem for path in package.glob("*.py")) == sorted(modules() + ["own"]) and not list(package.glob("*.mpy"))
 
@@ -202,7 +208,7 @@ def test_image(molt, put, world, tmp_path, firmware):
     put("image.bin", "--board", "ESP32_GENERIC", "--url", "http://u/")
     assert image.read_bytes() == (tmp_path / "out.bin").read_bytes() and image.read_bytes()[:len(before)] == before
     found = in_image(image)
-    assert sorted(found) == sorted(["/boot.py", "/ota.json", "/lib/molt_xtensawin.mpy"] + ["/lib/ota/%s.mpy" % name for name in modules()])
+    assert sorted(found) == sorted(["/boot.py", "/ota.json", "/lib/molt_xtensawin.mpy"] + ["/lib/ota/" + built(name) for name in modules()])
     again = image.read_bytes()
     assert put("image.bin") == "provisioned already: image.bin\n" and image.read_bytes() == again
     put("image.bin", key="k1.pub:channels")
