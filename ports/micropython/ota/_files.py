@@ -92,13 +92,17 @@ class Host:
             return _code(error)
 
     def file_list(self, path, index):
+        # To the end, which closes the directory: one that is left open is closed by the collector, in the middle of
+        # another operation of the file system where blocks are read by Python.
+        found = None
         try:
-            for i, entry in enumerate(os.ilistdir(path)):
-                if i == index:
-                    return entry[0]
+            for entry in os.ilistdir(path):
+                if index == 0:
+                    found = entry[0]
+                index -= 1
         except OSError:
             pass  # no such directory: nothing in it
-        return None
+        return found
 
     def file_space(self):
         block, _, blocks, free = os.statvfs("/")[:4]
