@@ -22,16 +22,16 @@ def image(seed, size=150_000, chip=0, load=0x3F400020):
     return esp.seal(body.ljust(len(body) + 16 - len(body) % 16, b"\0"))
 
 
-def dump(firmware, *slots, otadata=True):
+def dump(firmware, *slots, otadata=True, vfs=None):
     """A dump of a 4 MB flash: the bootloader of that firmware file, slots of those names ("ota_0", "factory=MicroPython", ...) with
-    version 1 in the first one."""
+    version 1 in the first one; vfs: bytes of it, else all that is left."""
     rows = [esp.NVS] + ([esp.OTADATA] if otadata else [])
     at = 0x10000
     for name in slots:
         name, _, label = name.partition("=")
         rows.append(esp.row(0, 0 if name == "factory" else 0x10 + int(name[4:]), at, SLOT, label or name))
         at += SLOT
-    rows.append(esp.row(1, 0x81, at, 0x400000 - at, "vfs"))
+    rows.append(esp.row(1, 0x81, at, vfs or 0x400000 - at, "vfs"))
     data = bytearray(esp.dump(firmware[:0x7000]))
     data[esp.TABLE:esp.TABLE + 0x1000] = esp.table(*rows)
     app = image(1)
