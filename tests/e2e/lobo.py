@@ -9,14 +9,14 @@ import esp
 SLOT = 0x40000  # of the small boards: 256 KB
 
 
-def image(seed, size=150_000, chip=0, load=0x3F400020):
+def image(seed, size=150_000, chip=0, load=0x3F400020, code_at=0x40080400):
     """A small app image that boots: its hash is right, its content is noise."""
     noise = random.Random(seed).randbytes(size)
     descriptor = struct.pack("<II8x32s32s16s16s32s", 0xABCD5432, 0, b"%d.0" % seed, b"app", b"12:00:00", b"Jan  1 2024",
                              b"v5.0.4").ljust(256, b"\0")
     flash = (descriptor + noise)[:size // 4 * 4]
-    code = struct.pack("<II", 0x40080400, 64) + noise[:64]
-    head = struct.pack("<BBBBI8sH", 0xE9, 2, 2, 0x20, 0x40080400, b"\xee" + bytes(7), chip).ljust(23, b"\0") + b"\1"
+    code = struct.pack("<II", code_at, 64) + noise[:64]
+    head = struct.pack("<BBBBI8sH", 0xE9, 2, 2, 0x20, code_at, b"\xee" + bytes(7), chip).ljust(23, b"\0") + b"\1"
     head = head[:12] + struct.pack("<H", chip) + head[14:]
     body = head + struct.pack("<II", load, len(flash)) + flash + code
     return esp.seal(body.ljust(len(body) + 16 - len(body) % 16, b"\0"))

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 import pathlib
+import random
 import re
 import shutil
 import struct
@@ -135,7 +136,7 @@ def provisioned(folder, firmware, *slots, **options):
     molt.ok("sim", "new", "sim:board", "--flash", "dump.bin")
     molt.ok("sim", "boot", "sim:board")
     molt.ok("provision", "sim:board", "--key", "key.pem.pub")
-    assert "/lib/ota/_trial.mpy" in boards.files(folder / "board")
+    assert "/lib/ota/_trial.mpy" in boards.files(folder / "board"), "run scripts/package.sh"
 
 
 @pytest.fixture(scope="module")
@@ -246,3 +247,153 @@ def test_twenty_updates_in_a_row(device):
         now = int(device("import os; s = os.statvfs('/'); print('FREE', s[3] * s[0])").stdout.split("FREE ")[1].split()[0])
         assert now >= free.setdefault(kind, now) - BLOCK, where
     assert fails == 8 and n == 22
+
+
+# ---- Refusals: the same from inside and from outside, and nothing is erased ----
+
+JULY = {"SOURCE_DATE_EPOCH": "1719792000"}  # 2024-07-01
+
+
+def publish(device, name, *words, tree="tree", key="key.pem", env=None):
+    device.molt.ok("publish", tree, "--bundle", name + ".molt", "--channel", "stable", "--key", key, *words, env=env)
+    return tree + "/"
+
+
+def wrong_chip(device):
+    device.bundle("3", 3, True, lobo.image(3, 70_000, chip=5, load=0x3C000020, code_at=0x40380400))
+    return "3", -79, "is for chip"
+
+
+def wrong_board(device):
+    device.bundle("3", 3, True, lobo.image(3, 70_000), "--board", "LAMP")
+    return "3", -78, "is for board 'LAMP'"
+
+
+def slot_too_small(device):
+    device.bundle("3", 3, True, lobo.image(3, lobo.SLOT))
+    return "3", -80, "needs a slot of"
+
+
+def slot_of_that_size_asked_for(device):
+    device.bundle("3", 3, True, lobo.image(3, 70_000), "--slot-size", "1M")
+    return "3", -80, "needs a slot of"
+
+
+def downgrade(device):
+    device.bundle("1", 1, True, lobo.image(1, 70_000))
+    return "1", -76, "has sequence number 1, and sim:board confirmed 2"
+
+
+def key_unknown(device):
+    device.molt.ok("key", "new", "strange.pem")
+    device.bundle("3", 3, True, lobo.image(3, 70_000), key="strange.pem")
+    return "3", -73, "a key that the device does not trust for bundles"
+
+
+def key_for_channels_only(device):
+    device.molt.ok("key", "new", "other.pem")
+    device.molt.ok("provision", "sim:board", "--key", "other.pem.pub:channels")
+    device.bundle("3", 3, True, lobo.image(3, 70_000), key="other.pem")
+    return "3", -73, "a key that the device does not trust for bundles"
+
+
+def channel_by_a_key_for_bundles_only(device):
+    device.molt.ok("key", "new", "other.pem")
+    device.molt.ok("provision", "sim:board", "--key", "other.pem.pub:bundles")
+    device.bundle("3", 3, True, lobo.image(3, 70_000), key="other.pem")
+    return publish(device, "3", key="other.pem"), -73, "one that may sign channels is needed"
+
+
+def rollout_not_reached(device):
+    device.bundle("3", 3, True, lobo.image(3, 70_000))
+    return publish(device, "3", "--rollout", 0), -90, "not in the rollout yet"
+
+
+def not_before(device):
+    device.bundle("3", 3, True, lobo.image(3, 70_000))
+    return publish(device, "3", "--not-before", "2099-01-01T00:00:00Z"), -90, "not in the rollout yet"
+
+
+def channel_of_another_name(device):
+    device.bundle("3", 3, True, lobo.image(3, 70_000))
+    tree = publish(device, "3")
+    (device.folder / tree / "channels/beta").write_bytes((device.folder / tree / "channels/stable").read_bytes())
+    return tree, -89, "is channel 'stable', expected 'beta'"
+
+
+def bundle_behind_another(device):
+    device.bundle("3", 3, True, lobo.image(3, 70_000))
+    device.bundle("4", 4, True, lobo.image(4, 70_000))
+    tree = publish(device, "3")
+    bundle, = (device.folder / tree / "bundles").iterdir()
+    shutil.copy(device.folder / "4.molt", bundle)
+    return tree, -91, "is another bundle than the channel names"
+
+
+def native_code_of_another_abi(device):
+    device.bundle("3", 3, {"main.py": MAIN % 3, "fast.mpy": b"M\x06" + bytes([2 << 2 | 2, 31]) + bytes(40)}, None, "--mpy-abi", "6.2")
+    return "3", -83, None  # the command does not know which .mpy files a noise loads
+
+
+def does_not_fit_the_files(device):
+    device.bundle("3", 3, {"main.py": MAIN % 3, **{"big/%d" % n: random.Random(n).randbytes(900_000) for n in range(4)}},
+                  lobo.image(3, 70_000))
+    return "3", -4, "no space left"
+
+
+REFUSALS = (wrong_chip, wrong_board, slot_too_small, slot_of_that_size_asked_for, downgrade, key_unknown, key_for_channels_only,
+            channel_by_a_key_for_bundles_only, rollout_not_reached, not_before, channel_of_another_name, bundle_behind_another,
+            native_code_of_another_abi, does_not_fit_the_files)
+
+
+def same_everywhere(device, name, number, words, *clock, channel=""):
+    """That refusal from inside and, with these words, from outside; the flash stays as it is, the application runs on."""
+    before = device.flash()
+    code, text = device.refusal(name, *clock, more=channel and ", channel=%r" % channel)
+    assert code == number and text.endswith("(%d)" % number), text
+    assert device.flash() == before
+    if words:
+        source = name if "/" in name else name + ".molt"
+        done = device.molt("update", "sim:board", "--from", source, *(["--channel", channel] if channel else []))
+        assert words in done.stderr + done.stdout and done.returncode == (number != -90), done.stderr + done.stdout
+        assert device.flash() == before
+    assert ran(device()) == ["2"]
+
+
+@pytest.mark.parametrize("why", REFUSALS, ids=lambda why: why.__name__)
+def test_refused_and_nothing_is_erased(second, why):
+    name, number, words = why(second)
+    same_everywhere(second, name, number, words, channel="beta" if number == -89 else "")
+
+
+@pytest.mark.parametrize("how", ["inside", "outside"])
+def test_a_downgrade_that_is_allowed(second, how):
+    second.bundle("1", 1, True, lobo.image(1, 70_000), "--allow-downgrade")
+    if how == "inside":
+        done = second.update("1")
+    else:
+        second.molt.ok("update", "sim:board", "--from", "1.molt")
+        done = second()
+    assert ran(done) == ["1"] and second.runs == "ota_0" and second.floor() == 2  # the floor never sinks
+
+
+@pytest.mark.parametrize("what", ["bundle", "channel"])
+def test_expired_where_the_clock_is_known(device, what):
+    """A clock that was never set says nothing: then the newest signed time that was seen decides."""
+    device.bundle("2", 2, True, lobo.image(2, 70_000), env=JULY)
+    device.update("2", "--clock", "unset")
+    assert device.runs == "ota_1"
+    device.bundle("3", 3, True, lobo.image(3, 70_000), *(("--expires", "2024-08-01") if what == "bundle" else ()), env=JULY)
+    name, number = "3", -75
+    if what == "channel":
+        name, number = publish(device, "3", "--expires", "2024-08-01", env=JULY), -88
+    same_everywhere(device, name, number, "expire", "--clock", "1800000000")
+    before = device.flash()
+    assert device.refusal(name, "--clock", "1735689600")[0] == 0  # before 2025: not set
+    assert device.flash() != before
+
+
+def test_expired_by_the_newest_signed_time(second):
+    """Version 2 is of today, and the device's clock is unset: what expired before that is refused all the same."""
+    second.bundle("3", 3, True, lobo.image(3, 70_000), "--expires", "2024-08-01", env=JULY)
+    same_everywhere(second, "3", -75, "expired", "--clock", "unset")
