@@ -105,6 +105,10 @@ static int visit(struct bundle_files *files, const char *folder, const char *ins
                          "%s: is %s, and a release holds files and folders only", path,
                          S_ISLNK(info.st_mode) ? "a symbolic link" : "a device, pipe or socket");
     }
+    if (strcmp(below, ".list") == 0 || strcmp(below, ".carry") == 0) {
+        return molt_fail(message, MOLT_E_RELEASE,
+                         "%s: devices keep something of their own under that name: rename it", path);
+    }
     if (!molt_release_path_ok(below)) {
         return molt_fail(message, MOLT_E_RELEASE,
                          "%s: a control character or backslash in the name, which no device's file "

@@ -130,3 +130,12 @@ def test_a_firmware_that_does_not_say_its_version(make, firmware, tmp_path):
 
 def test_abi_given_wins(make, firmware):
     assert make("--app", firmware, "--mpy-abi", "6.2")["mpy_abi"] == 0x602
+
+
+@pytest.mark.parametrize("name", [".list", ".carry"])
+def test_names_that_devices_use_themselves(make, name):
+    (make.app / name).write_text("")
+    assert "app/%s: devices keep something of their own under that name" % name in make.fails()
+    (make.app / name).unlink()
+    (make.app / "data" / name).write_text("")
+    assert "data/" + name in files(make())

@@ -3,7 +3,7 @@
 VERSION = "0.1.0"
 TRIAL_MS = 60_000  # a trial that neither confirms nor feeds the watchdog for so long is over
 LIMIT = 3  # fast resets in a row before the release is no longer started
-allow_unsigned = False  # True: start, fromfile and set_bootpart take images that nobody signed
+allow_unsigned = False  # True: start and fromfile take images that nobody signed
 
 
 class Error(OSError):

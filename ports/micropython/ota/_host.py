@@ -18,7 +18,10 @@ def engine():
     arch = _ARCH[getattr(sys.implementation, "_mpy", 0) >> 10 & 15]
     if arch is None:
         raise ImportError("this firmware loads no native modules")
-    return __import__("molt_" + arch)
+    try:
+        return __import__("molt_" + arch)
+    except ImportError:
+        raise ImportError("no molt_%s.mpy for this firmware in /lib: put it there, as 'molt provision' does" % arch)
 
 
 def host(source=None):

@@ -14,6 +14,8 @@ _WORDS = {-2: "the factory slot runs", -66: "no factory slot", -36: "ends too ea
 
 def address(url, file="/MicroPython.bin", port=80, secure=None):
     # A bare host, with or without path, is http, with a certificate https.
+    if not url:
+        fail(-105, "no address given")
     scheme, mark, rest = url.partition("://")
     if not mark:
         scheme, rest = "https" if secure else "http", url
@@ -144,8 +146,10 @@ def _prepare(host, name, source, md5, sha, length):
 
 
 def label_of(offset):
-    from esp32 import Partition
+    from ota._slots import Partition
 
+    if Partition is None:
+        return "firmware"
     for part in Partition.find(Partition.TYPE_APP):
         if part.info()[2] == offset:
             return part.info()[4]

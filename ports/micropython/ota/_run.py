@@ -46,6 +46,9 @@ async def run(url=None, channel=None, *, every_s=3600, jitter=0.1, progress=None
     # error ends it: each is told, and after one of the network it looks again sooner: after 1, 2, 4... minutes.
     if jitter < 0 or jitter > 1 or every_s <= 0:
         raise ValueError("every_s: above 0; jitter: 0 to 1")
+    for name in options:
+        if name not in ("timeout_s", "tries", "retry_failed"):
+            raise TypeError("run() has no argument " + name)
     options.setdefault("timeout_s", 30)
     spread, failures = _Spread(), 0
     soon = min(every_s, 60)

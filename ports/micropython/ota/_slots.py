@@ -42,13 +42,15 @@ def firmware_sha256(offset, size):
     import hashlib
 
     n = _length(offset, size)
+    if not n:
+        return None
     digest = hashlib.sha256()
     buffer = bytearray(4096)
     for at in range(0, n + 32, 4096):
         part = memoryview(buffer)[: min(4096, n + 32 - at)]
         esp.flash_read(offset + at, part)
         digest.update(part)
-    return digest.digest() if n else None
+    return digest.digest()
 
 
 def esp_read(offset, n):
@@ -69,7 +71,10 @@ def current_release():
     sha = image_sha256(offset, size) or bytes(32)
     found = _store.release_of(_store.CANDIDATE, sha)  # of files alone that are on trial, or were
     if found:
-        update = _store.Update()
-        if update.origin == update.target == offset and _store.SWITCHING <= update.phase <= _store.CONFIRMING:
-            return found
+        try:
+            update = _store.Update()
+            if update.origin == update.target == offset and _store.SWITCHING <= update.phase <= _store.CONFIRMING:
+                return found
+        except OSError:
+            pass  # a record that cannot be read says nothing of a trial
     return _store.release_of(offset, sha)

@@ -9,7 +9,7 @@ import ota
 from ota import _slots, _store
 
 on = False  # what runs is on trial
-_watchdog = _until = _normal_ms = _keeper = None
+_watchdog = _until = _trial_ms = _normal_ms = _keeper = None
 _done = _forgotten = False
 _begin = time.ticks_ms()
 _ENOUGH = 2_000_000_000  # ms: a watchdog cannot be stopped, only put out of the way
@@ -138,8 +138,8 @@ def arm(timeout_ms):
 
 
 def boot(trial_ms, watchdog_ms):
-    global _normal_ms
-    _normal_ms = watchdog_ms
+    global _trial_ms, _normal_ms
+    _trial_ms, _normal_ms = trial_ms, watchdog_ms
     if not _settled() and _counted() >= ota.LIMIT:
         from ota import _safe
 
@@ -228,7 +228,7 @@ def feed():
     if _watchdog:
         _watchdog.feed()
         if _until is not None:
-            arm(ota.TRIAL_MS if on else _normal_ms)
+            arm(_trial_ms if on else _normal_ms)
     if not _forgotten and time.ticks_diff(time.ticks_ms(), _begin) > 60_000:
         _forget()
 
