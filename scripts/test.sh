@@ -55,7 +55,7 @@ summary() {
 	check) grep -E '^(check|self-test)' "$2" ;;
 	gcc | clang | sanitize) grep -c 'warning:' "$2" | sed 's/$/ warnings/' ;;
 	mutate) tail -1 "$2" ;;
-	native) grep -E ': text|  with ' "$2" ;;
+	native) grep -E ': text|; with ' "$2" ;;
 	power) awk '/power cuts, 3 boots/ { n += $1 } END { print n " power cuts, 3 boots and a rerun after each" }' "$2" ;;
 	*) tail -1 "$2" ;;
 	esac

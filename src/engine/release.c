@@ -8,15 +8,6 @@ static const struct molt_files *files_of(const struct molt_engine *e)
     return e->port->files;
 }
 
-static uint32_t length_of(const char *text)
-{
-    uint32_t n = 0;
-    while (text[n]) {
-        n++;
-    }
-    return n;
-}
-
 /* ---- Removing what belongs to no slot any more ---- */
 
 static bool is_bound(const struct molt_release_binding *bindings, int count, const char *name)
@@ -93,77 +84,12 @@ static int find_orphan(struct molt_engine *e, uint32_t *index)
     }
 }
 
-#define DEPTH_MAX 8
 #define ROOM_FOR_WORK                                                                              \
     (6 * SECTOR)            /* /rel, the release's directory, what a rewrite holds for a while */
 #define ROOM_FOR_ENTRY 512u /* of a file in its directory, which is kept twice */
 
-/* Adds the sizes of all files below e->path, which is the same again afterwards. */
-static int tree_size(struct molt_engine *e, uint32_t *bytes)
-{
-    const struct molt_files *files = files_of(e);
-    uint16_t entry[DEPTH_MAX] = {0}, end[DEPTH_MAX];
-    uint32_t depth = 0, size;
-    end[0] = (uint16_t)length_of(e->path);
-    for (;;) {
-        uint32_t n = end[depth];
-        e->path[n] = 0;
-        int code = files->ops->list(files->context, e->path, entry[depth]++, e->path + n + 1,
-                                    (uint32_t)sizeof e->path - n - 1);
-        if (code < 0) {
-            return code;
-        }
-        if (code == 0) {
-            if (depth-- == 0) {
-                return MOLT_OK;
-            }
-            continue;
-        }
-        e->path[n] = '/';
-        int kind = files->ops->stat(files->context, e->path, &size);
-        if (kind < 0) {
-            return kind;
-        }
-        if (kind == MOLT_FILE) {
-            *bytes += size;
-        } else if (depth + 1 < DEPTH_MAX && length_of(e->path) + 2 < sizeof e->path) {
-            end[++depth] = (uint16_t)length_of(e->path);
-            entry[depth] = 0;
-        }
-    }
-}
-
-/* Removes one file or empty directory below e->path; the path shortens as directories empty. */
-static int remove_one(struct molt_engine *e)
-{
-    const struct molt_files *files = files_of(e);
-    uint32_t n = length_of(e->path), size;
-    for (;;) {
-        int code = files->ops->list(files->context, e->path, 0, e->path + n + 1,
-                                    (uint32_t)sizeof e->path - n - 1);
-        if (code < 0) {
-            return code;
-        }
-        if (code == 0) {
-            return files->ops->remove(files->context, e->path);
-        }
-        e->path[n] = '/';
-        int kind = files->ops->stat(files->context, e->path, &size);
-        if (kind < 0) {
-            return kind;
-        }
-        if (kind == MOLT_FILE) {
-            code = files->ops->remove(files->context, e->path);
-            e->path[n] = 0;
-            return code;
-        }
-        n = length_of(e->path);
-        if (n + 2 >= sizeof e->path) {
-            return MOLT_E_RELEASE;
-        }
-    }
-}
-
+/* One file or empty directory a step. What cannot be removed stays: an application's own files
+ * never stop an update. `at` - 1 is the entry of /rel to look at. */
 int molt_engine_prune(struct molt_engine *e)
 {
     if (e->at == 0) {
@@ -173,10 +99,15 @@ int molt_engine_prune(struct molt_engine *e)
             return code < 0 ? code : MOLT_OK;
         }
     }
-    uint32_t index = 0;
+    uint32_t index = e->at - 1;
     int code = files_of(e) ? find_orphan(e, &index) : 0;
     if (code > 0) {
-        return remove_one(e);
+        code = files_of(e)->ops->prune(files_of(e)->context, e->path);
+        if (code == MOLT_OK || code == MOLT_E_POWER) {
+            return code;
+        }
+        e->at = index + 1;
+        return MOLT_OK;
     }
     e->pruned = code == 0;
     if (!e->app) {
@@ -343,7 +274,7 @@ static int check_space(struct molt_engine *e)
     code = files->ops->space(files->context, &free_bytes);
     /* What the target's old release occupies will be free by then. */
     while (code >= 0 && (code = find_orphan(e, &index)) > 0) {
-        code = tree_size(e, &free_bytes);
+        code = files->ops->measure(files->context, e->path, &free_bytes);
     }
     if (code < 0) {
         return code;
@@ -416,7 +347,7 @@ static int close_file(struct molt_engine *e, const struct molt_release_file *fil
     const struct molt_files *files = files_of(e);
     e->port->digest->finish(&e->decoded, digest);
     if (memcmp(digest, file->sha256, MOLT_SHA256_SIZE) != 0) {
-        int code = files->ops->remove(files->context, e->path);
+        int code = files->ops->prune(files->context, e->path);
         return code == MOLT_E_POWER ? code : MOLT_E_CHUNK_HASH;
     }
     int there = is_there(e, file);

@@ -120,11 +120,8 @@ static int dir_list(void *context, const char *path, uint32_t index, char *name,
     const struct dirent *entry;
     while ((entry = readdir(dir)) != NULL) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && index-- == 0) {
-            size_t n = strlen(entry->d_name);
-            result = n < capacity ? 1 : MOLT_E_RANGE;
-            if (result == 1) {
-                memcpy(name, entry->d_name, n + 1);
-            }
+            snprintf(name, capacity, "%s", entry->d_name);
+            result = 1;
             break;
         }
     }
@@ -146,7 +143,8 @@ static int dir_space(void *context, uint32_t *free_bytes)
 void molt_dir_files(const char *root, struct molt_files *files)
 {
     static const struct molt_files_ops ops = {dir_stat,   dir_read,   dir_write, dir_mkdir,
-                                              dir_remove, dir_rename, dir_list,  dir_space};
+                                              dir_remove, dir_rename, dir_list,  dir_space,
+                                              NULL,       NULL};
     files->ops = &ops;
     files->context = (void *)root;
 }

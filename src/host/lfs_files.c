@@ -1,6 +1,7 @@
 #include "molt/host/lfs_files.h"
 
 #include <lfs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -297,11 +298,7 @@ static int files_list(void *context, const char *path, uint32_t index, char *nam
     if (result <= 0) {
         return result;
     }
-    size_t length = strlen(info.name);
-    if (length >= capacity) {
-        return MOLT_E_RANGE;
-    }
-    memcpy(name, info.name, length + 1);
+    snprintf(name, capacity, "%s", info.name);
     return 1;
 }
 
@@ -318,10 +315,89 @@ static int files_space(void *context, uint32_t *free_bytes)
     return MOLT_OK;
 }
 
+/* Of a path as deep as an application likes; longer ones are left alone. */
+#define TREE_PATH_MAX 4096
+
+/* Opens the directory and passes . and .. */
+static int open_tree(struct molt_lfs *fs, lfs_dir_t *dir, const char *path)
+{
+    struct lfs_info info;
+    int result = result_of(fs, lfs_dir_open(&fs->lfs, dir, path));
+    for (int i = 0; i < 2 && result >= 0; i++) {
+        result = result_of(fs, lfs_dir_read(&fs->lfs, dir, &info));
+        if (result < 0) {
+            lfs_dir_close(&fs->lfs, dir);
+        }
+    }
+    return result < 0 ? result : MOLT_OK;
+}
+
+static int measure(struct molt_lfs *fs, char path[TREE_PATH_MAX], uint32_t *bytes)
+{
+    lfs_dir_t dir;
+    struct lfs_info info;
+    size_t n = strlen(path);
+    int result = open_tree(fs, &dir, path);
+    if (result < 0) {
+        return result;
+    }
+    *bytes += 2 * MOLT_LFS_BLOCK;
+    while ((result = result_of(fs, lfs_dir_read(&fs->lfs, &dir, &info))) > 0) {
+        if (info.type == LFS_TYPE_REG) {
+            *bytes += info.size;
+        } else if (n + 1 + strlen(info.name) < TREE_PATH_MAX) {
+            snprintf(path + n, TREE_PATH_MAX - n, "/%s", info.name);
+            result = measure(fs, path, bytes);
+            path[n] = '\0';
+            if (result < 0) {
+                break;
+            }
+        }
+    }
+    lfs_dir_close(&fs->lfs, &dir);
+    return result;
+}
+
+static int files_measure(void *context, const char *path, uint32_t *bytes)
+{
+    char at[TREE_PATH_MAX];
+    snprintf(at, sizeof at, "%s", path);
+    return measure(context, at, bytes);
+}
+
+static int files_prune(void *context, const char *path)
+{
+    struct molt_lfs *fs = context;
+    char at[TREE_PATH_MAX];
+    struct lfs_info info;
+    lfs_dir_t dir;
+    size_t n = (size_t)snprintf(at, sizeof at, "%s", path);
+    for (;;) {
+        int result = result_of(fs, lfs_stat(&fs->lfs, at, &info));
+        if (result < 0 || info.type == LFS_TYPE_REG) {
+            return result < 0 ? result : files_remove(fs, at);
+        }
+        result = open_tree(fs, &dir, at);
+        if (result < 0) {
+            return result;
+        }
+        result = result_of(fs, lfs_dir_read(&fs->lfs, &dir, &info));
+        lfs_dir_close(&fs->lfs, &dir);
+        if (result <= 0) {
+            return result < 0 ? result : files_remove(fs, at);
+        }
+        if (n + 1 + strlen(info.name) >= sizeof at) {
+            return MOLT_E_RANGE;
+        }
+        n += (size_t)snprintf(at + n, sizeof at - n, "/%s", info.name);
+    }
+}
+
 void molt_lfs_files(struct molt_lfs *fs, struct molt_files *files)
 {
-    static const struct molt_files_ops ops = {files_stat,   files_read,   files_write, files_mkdir,
-                                              files_remove, files_rename, files_list,  files_space};
+    static const struct molt_files_ops ops = {files_stat,    files_read,   files_write, files_mkdir,
+                                              files_remove,  files_rename, files_list,  files_space,
+                                              files_measure, files_prune};
     files->ops = &ops;
     files->context = fs;
 }

@@ -126,6 +126,8 @@ MAINS = {
     2: "import ota, part\nprint('RUNS 2', part.version, ota.confirm())",
     3: "raise RuntimeError('version 3 has a bug')",
     4: "print('RUNS 4 and forgets')",
+    5: "import ota\nprint('RUNS 5', ota.confirm())",
+    6: "import ota\nprint('RUNS 6', ota.confirm())",
 }
 BOOT = (TOP / "ports/micropython/boot.py").read_text()
 
@@ -387,6 +389,39 @@ for n in range(4):
     really_free(board, 60 * 1024)
     assert board(board.update(9)) == "LARGE True\n"
     assert "0123456789abcdef" not in board("import os; print(os.listdir('/rel'))")
+
+
+OWN = """
+import os
+from ota import _slots
+here = at = _slots.release_directory(_slots.current_release()) + "/data"
+with open(at + "/" + "f" * 200, "w") as file:  # longer than a path of the engine's
+    file.write("own")
+for depth in range(7):
+    at += "/" + "d" * 120
+    os.mkdir(at)
+    with open(at + "/own", "w") as file:
+        file.write("deep")
+"""
+
+
+def test_no_file_of_an_application_stops_an_update(enrolled):
+    """Long names and deep folders, in /rel and below: carried over, and removed with the release that they were made in."""
+    board = enrolled
+    assert board(board.update(1)) == "RUNS 1 True\n"
+    board(OWN + """
+os.mkdir("/rel/" + "r" * 150)
+os.mkdir("/rel/" + "0123456789abcdef" * 12)
+""")
+    for n, said in ((2, "RUNS 2 2 True\n"), (5, "RUNS 5 True\n"), (6, "RUNS 6 True\n")):
+        assert board(board.update(n)) == said
+        found = board("""
+import os
+from ota import _slots
+here = _slots.release_directory(_slots.current_release()) + "/data"
+print(len(os.listdir("/rel")), sorted(len(n) for n in os.listdir(here)), open(here + ("/" + "d" * 120) * 7 + "/own").read())
+""")
+        assert found == "4 [5, 120, 200] deep\n"  # two releases, two folders of the application's
 
 
 # ---- Installed on the device itself ----

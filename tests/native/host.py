@@ -105,17 +105,18 @@ class Host:
         gc.collect()
         if path not in self.tree:
             return -5
-        del self.tree[path]
-
-    def file_rename(self, old, new):
-        gc.collect()
-        self.tree[new] = self.tree.pop(old)
+        below = [p for p in self.tree if p.startswith(path + "/")]
+        del self.tree[max(below, key=len) if below else path]
 
     def file_list(self, path, index):
         gc.collect()
         names = sorted(p[len(path) + 1:] for p in self.tree
                        if p.startswith(path + "/") and "/" not in p[len(path) + 1:])
         return names[index] if index < len(names) else None
+
+    def file_size(self, path):
+        gc.collect()
+        return sum(len(data or b"") for p, data in self.tree.items() if p.startswith(path + "/"))
 
     def file_space(self):
         gc.collect()

@@ -254,6 +254,52 @@ static void deep_orphans_go(void **state)
     finish(&f);
 }
 
+/* An orphan with what fits no path of ours goes; what cannot be removed stays, and stops nothing.
+ */
+static const struct molt_files_ops *below;
+
+static int prune_some(void *context, const char *path)
+{
+    return strcmp(path, "/rel/0000000000000001") == 0 ? MOLT_E_IO : below->prune(context, path);
+}
+
+static void no_file_of_an_application_stops_an_update(void **state)
+{
+    struct fixture f;
+    struct molt_files_ops ops;
+    char path[1500] = "/rel/fedcba9876543210", name[256] = "";
+    uint32_t size;
+    (void)state;
+    start(&f);
+    const struct molt_files *files = &f.rig.files;
+    memset(name, 'n', 200);
+    static const char *const made[] = {"/rel", "/rel/0000000000000001", "/rel/0000000000000001/x",
+                                       "/rel/fedcba9876543210"};
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(files->ops->mkdir(files->context, made[i]), MOLT_OK);
+    }
+    for (int depth = 0; depth < 5; depth++) {
+        size_t n = strlen(path);
+        snprintf(path + n, sizeof path - n, "/%s", name);
+        assert_int_equal(files->ops->mkdir(files->context, path), MOLT_OK);
+    }
+    snprintf(path, sizeof path, "/rel/%s", name);
+    assert_int_equal(files->ops->mkdir(files->context, path), MOLT_OK);
+    struct molt_pack_file file = {"main.py", noise, 100, MOLT_KEEP_REPLACE};
+    struct molt_bytes bundle = serve(&f, 0x8000, 2, &file, 1, 2, MOLT_PACK_RAW);
+    below = files->ops;
+    ops = *below;
+    ops.prune = prune_some;
+    f.rig.files.ops = &ops;
+    install_and_confirm(&f);
+    files = &f.rig.files;
+    assert_int_equal(files->ops->stat(files->context, made[3], &size), MOLT_E_NOT_FOUND);
+    assert_int_equal(files->ops->stat(files->context, made[2], &size), MOLT_DIRECTORY);
+    assert_int_equal(files->ops->stat(files->context, path, &size), MOLT_DIRECTORY);
+    molt_bytes_free(&bundle);
+    finish(&f);
+}
+
 /* A chunk that was torn under one bundle may read right once under the next. */
 static void torn_chunk_is_rewritten_under_another_bundle(void **state)
 {
@@ -623,6 +669,7 @@ int main(void)
         cmocka_unit_test(files_change_under_the_same_firmware),
         cmocka_unit_test(foreign_entries_stay),
         cmocka_unit_test(deep_orphans_go),
+        cmocka_unit_test(no_file_of_an_application_stops_an_update),
         cmocka_unit_test(torn_chunk_is_rewritten_under_another_bundle),
         cmocka_unit_test(full_bindings_make_room),
         cmocka_unit_test(store_names_the_chunk_in_progress),

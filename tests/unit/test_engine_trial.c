@@ -148,6 +148,29 @@ static void no_rollback_while_installing(void **state)
     finish(&f);
 }
 
+/* Before its first erase: the files of the other slot may be gone already. */
+static void no_rollback_when_an_install_has_begun(void **state)
+{
+    struct fixture f;
+    struct rig_version next;
+    struct molt_pack_input input = {.board = "RIG", .sequence = 7};
+    static struct molt_engine engine;
+    (void)state;
+    start_trial(&f, &usual);
+    assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_OK);
+    rig_version_make(&next, 0x18000, 3, 0, false, &input);
+    rig_serve(&f.rig, next.bundle.data, (uint32_t)next.bundle.size);
+    assert_int_equal(molt_engine_start(&engine, &f.rig.port), MOLT_OK);
+    while (engine.state <= MOLT_STATE_HEAL) {
+        assert_int_equal(molt_engine_step(&engine), MOLT_OK);
+    }
+    assert_int_equal(update_of(&f).phase, MOLT_PHASE_INSTALLING);
+    assert_int_equal(update_of(&f).chunk, MOLT_NO_CHUNK);
+    assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_E_NO_WAY_BACK);
+    rig_version_free(&next);
+    finish(&f);
+}
+
 /* Given up, not restarted yet: the records name the other slot, and still nothing may be installed
    there. */
 static void no_install_after_giving_up(void **state)
@@ -391,6 +414,7 @@ int main(void)
         cmocka_unit_test(confirming_counts_its_own_switches),
         cmocka_unit_test(no_way_back_runs_on),
         cmocka_unit_test(no_rollback_while_installing),
+        cmocka_unit_test(no_rollback_when_an_install_has_begun),
         cmocka_unit_test(no_install_after_giving_up),
         cmocka_unit_test(trial_of_another_tool_is_respected),
         cmocka_unit_test(installing_again_keeps_the_trial),

@@ -190,16 +190,18 @@ static int files_mkdir(void *context, const char *path)
     return code_of(call(context, MP_QSTR_file_mkdir, 1, &word));
 }
 
-static int files_remove(void *context, const char *path)
+static int files_prune(void *context, const char *path)
 {
     mp_obj_t word = text(path);
     return code_of(call(context, MP_QSTR_file_remove, 1, &word));
 }
 
-static int files_rename(void *context, const char *from, const char *to)
+static int files_measure(void *context, const char *path, uint32_t *bytes)
 {
-    mp_obj_t words[] = {text(from), text(to)};
-    return code_of(call(context, MP_QSTR_file_rename, 2, words));
+    mp_obj_t word = text(path);
+    int size = code_of(call(context, MP_QSTR_file_size, 1, &word));
+    *bytes += size > 0 ? (uint32_t)size : 0;
+    return MOLT_OK;
 }
 
 /* Entry number index: its name, or None behind the last. */
@@ -213,9 +215,7 @@ static int files_list(void *context, const char *path, uint32_t index, char *nam
         return 0;
     }
     const char *found = mp_obj_str_get_data(result, &n);
-    if (n >= capacity) {
-        return MOLT_E_NO_SPACE;
-    }
+    n = n < capacity ? n : capacity - 1;
     memcpy(name, found, n);
     name[n] = '\0';
     return 1;
@@ -228,9 +228,9 @@ static int files_space(void *context, uint32_t *free_bytes)
     return space < 0 ? space : MOLT_OK;
 }
 
-static const struct molt_files_ops files_ops = {files_stat,  files_read,   files_write,
-                                                files_mkdir, files_remove, files_rename,
-                                                files_list,  files_space};
+static const struct molt_files_ops files_ops = {files_stat,    files_read, files_write, files_mkdir,
+                                                NULL,          NULL,       files_list,  files_space,
+                                                files_measure, files_prune};
 
 /* ---- The state ---- */
 

@@ -59,17 +59,19 @@ def _list_of(directory):
 
 
 def _walk(directory, path=""):
-    # Every file below that folder, as the list names it.
-    try:
-        entries = os.ilistdir(directory + "/" + path if path else directory)
-    except OSError:
-        return
-    for entry in entries:
-        name = path + "/" + entry[0] if path else entry[0]
-        if entry[1] & 0x4000:
-            yield from _walk(directory, name)
-        elif name not in (_LIST, _SPARE):
-            yield name
+    # Every file below that folder, as the list names it. No recursion: an application's folders may be deep.
+    todo = [path]
+    while todo:
+        path = todo.pop()
+        try:
+            for entry in os.ilistdir(directory + "/" + path if path else directory):
+                name = path + "/" + entry[0] if path else entry[0]
+                if entry[1] & 0x4000:
+                    todo.append(name)
+                elif name not in (_LIST, _SPARE):
+                    yield name
+        except OSError:
+            pass
 
 
 def _copy(source, target=None):

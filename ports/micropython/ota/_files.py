@@ -77,19 +77,22 @@ class Host:
             return _code(error)
 
     def file_remove(self, path):
-        kind = self.file_stat(path)
-        if kind is None:
-            return E_NOT_FOUND
-        try:
-            (os.rmdir if kind == -1 else os.remove)(path)
-        except OSError as error:
-            return _code(error)
-
-    def file_rename(self, old, new):
-        try:
-            os.rename(old, new)
-        except OSError as error:
-            return _code(error)
+        # A file; of a folder one file or empty folder below it, however deep that lies.
+        while True:
+            kind = self.file_stat(path)
+            if kind is None:
+                return E_NOT_FOUND
+            try:
+                name = None
+                if kind == -1:
+                    for entry in os.ilistdir(path):  # to its end, as below
+                        name = entry[0]
+                    if name is not None:
+                        path += "/" + name
+                        continue
+                return (os.rmdir if kind == -1 else os.remove)(path)
+            except OSError as error:
+                return _code(error)
 
     def file_list(self, path, index):
         # To the end, which closes the directory: one that is left open is closed by the collector, in the middle of
@@ -104,6 +107,11 @@ class Host:
             pass  # no such directory: nothing in it
         return found
 
+    def file_size(self, path):
+        # What comes free with it, at least: littlefs has two blocks for a folder.
+        folder = os.statvfs("/")[0] * (2 if os.stat(path)[8] == 0 else 1)
+        return min(sum(folder + n for _, n in _tree(path)), 0x3FFFFFFF)
+
     def file_space(self):
         block, _, blocks, free = os.statvfs("/")[:4]
         if free > blocks:  # wraps below 0
@@ -117,14 +125,26 @@ class Host:
         return min(max(free * block - room, 0), 0x3FFFFFFF)
 
 
+def _tree(path):
+    # Each folder from there on, and the bytes of the files in it. No recursion: an application's folders may be deep.
+    todo = [path]
+    while todo:
+        path, n = todo.pop(), 0
+        try:
+            for entry in os.ilistdir(path):
+                if entry[1] & 0x4000:
+                    todo.append(path + "/" + entry[0])
+                elif len(entry) > 3:
+                    n += entry[3]
+        except OSError:
+            pass  # what cannot be read counts nothing
+        yield path, n
+
+
 def _directories(path):
     # How many there are, with all below; 0 on FAT, where they have a time.
     try:
-        n = os.stat(path)[8] == 0
-        for entry in os.ilistdir(path) if n else ():
-            if entry[1] & 0x4000:
-                n += _directories(path + "/" + entry[0])
-        return n
+        return sum(1 for _ in _tree(path)) if os.stat(path)[8] == 0 else 0
     except OSError:
         return 0
 

@@ -43,7 +43,7 @@ _TEXTS = """
 -60 no otadata partition
 -61 no second app slot to install to
 -62 the running firmware is not confirmed yet
--63 the running slot is not the one that otadata names
+-63 the running slot is not the one that otadata names: restart
 -64 no other whole firmware to return to
 -65 no trial is under way
 -66 not a bootable partition
