@@ -245,19 +245,23 @@ class Http:
                 raise Failed(E_STALLED, "%s: the connection ended within the server's answer" % self.url)
             self._hi += n
 
+    def _counted(self):
+        # Answers before the answer and lines behind the body count too: none may go on for ever.
+        self._lines += 1
+        if self._lines > 66:
+            raise Failed(E_STATUS, "%s: the server's answer has too many headers" % self.url)
+
     def _head(self):
         line = self._line()
         if line is None:
             return None
+        self._counted()
         if self.status is None:
             words = line.split(None, 2)
             if len(words) < 2 or words[0][:7] != b"HTTP/1." or len(words[1]) != 3 or not words[1].isdigit():
                 raise Failed(E_STATUS, "%s: the server's answer is not HTTP" % self.url)
             self.status, self._reusable = int(words[1]), words[0] == b"HTTP/1.1"
         elif line:
-            self._lines += 1
-            if self._lines > 64:
-                raise Failed(E_STATUS, "%s: the server's answer has too many headers" % self.url)
             name, _, value = line.partition(b":")
             try:
                 name = name.decode().lower()
@@ -313,6 +317,7 @@ class Http:
                 if not line:
                     self._end()
                     return False
+                self._counted()
                 continue
             if self._between and line:
                 raise Failed(E_STATUS, "%s: a chunk of the body is longer than it says" % self.url)

@@ -116,8 +116,8 @@ def installing(name, source, md5=None, sha="", length=0, factory=False, quiet=Fa
             fail(code, "%s: %s" % (name, _WORDS[code]))
         raise
     finally:
+        _update.unlock()  # first: closing may fail
         source.close()
-        _update.unlock()
 
 
 def _prepare(host, name, source, md5, sha, length):

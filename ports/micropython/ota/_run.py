@@ -66,11 +66,13 @@ async def run(url=None, channel=None, *, every_s=3600, jitter=0.1, progress=None
                 wait = min(wait, soon * (1 << min(failures, 20)) * (1 + jitter * spread.next()))
                 failures += 1
             done, text = None, "ota: %s: next try in %d s" % (error, wait)
-        if text:
-            if progress:
+        if text and progress:
+            try:
                 progress(0, 0, text)
-            elif not quiet:
-                print(text)
+            except Exception as error:
+                print("ota: progress:", error)
+        elif text and not quiet:
+            print(text)
         if done:
             if not restart:
                 return True

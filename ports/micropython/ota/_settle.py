@@ -213,8 +213,9 @@ def confirm():
         return found[0].confirm(found[1])
     update = _store.Update()
     first = _store.TRIAL if _files_only(update) else _store.SWITCHING
-    if _slots.running()[2] != update.target or not first <= update.phase <= _store.ROLLING_BACK:
-        return E_NO_TRIAL
+    running = _slots.running()[2]
+    if running != update.target or not first <= update.phase <= _store.ROLLING_BACK:
+        return _by_other_means(running)
     if not _files_only(update):
         from ota import _records
 
@@ -223,6 +224,17 @@ def confirm():
     update.switches = 0
     _to(update, _store.CONFIRMING)
     return _finish(update)
+
+
+def _by_other_means(running):
+    # A firmware that no update of ours brought.
+    if _slots.Partition is None:
+        return E_NO_TRIAL
+    from ota import _records
+
+    if _records.state_of(running) not in (_records.NEW, _records.PENDING):
+        return E_NO_TRIAL
+    return 0 if _records.confirm(running) else E_DISAGREES
 
 
 def rollback():

@@ -197,8 +197,9 @@ def installing(url, channel, ca, **options):
     # Generator: one installation. Yields as steps() does, or None; ends with what was done in words, or None: it runs
     # here already. Closing it closes the connection, and lets others install.
     lock()
-    host, place = None, room()
+    host = None
     try:
+        place = room()
         url, channel, ca = configured(url, channel, ca)
         engine = _host.engine()
         host = yield from host_for(engine, url, channel, ca=ca, **options)
@@ -212,9 +213,9 @@ def installing(url, channel, ca, **options):
             return None
         raise
     finally:
+        unlock()  # first: closing may fail
         if host:
             host.source.close()
-        unlock()
     return "installed: %d chunks written, %d kept, %d bytes fetched in %d requests" % (
         done[7], done[6], done[4], host.source.requests)
 
@@ -223,8 +224,9 @@ def check(url=None, channel=None, *, retry_failed=False, ca=None, timeout_s=30, 
     # What update() would install, or None: nothing new. Everything that can be refused beforehand is. Nothing is
     # written but the newest signed time.
     lock()
-    host, place = None, room()
+    host = None
     try:
+        place = room()
         url, channel, ca = configured(url, channel, ca)
         engine = _host.engine()
         from ota import _http
@@ -242,8 +244,8 @@ def check(url=None, channel=None, *, retry_failed=False, ca=None, timeout_s=30, 
             return None
         raise
     finally:
+        unlock()  # first: closing may fail
         if host:
             host.source.close()
-        unlock()
     sequence, kind = found[8:10] if len(found) > 9 else (None, None)
     return {"sequence": sequence, "digest": host.expect, "files_only": kind == 2, "bytes": found[2]}
