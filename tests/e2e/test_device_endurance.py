@@ -94,3 +94,32 @@ for i in range(2):
         print(error.errno)
 """)
     assert said == "5\n5\n"
+
+
+# Numbers as the ports have them: MicroPython's machine module of each.
+@pytest.mark.parametrize("numbers", [
+    {"PWRON": 1, "HARD": 2, "WDT": 3, "DEEPSLEEP": 4, "SOFT": 0},  # stm32
+    {"PWRON": 1, "HARD": 16, "WDT": 32, "DEEPSLEEP": 128, "SOFT": 64},  # samd
+    {"PWRON": 16, "HARD": 0, "WDT": 1, "DEEPSLEEP": 17, "SOFT": 2},  # as nrf
+    {"PWRON": 1, "WDT": 3}])  # rp2
+def test_reset_causes_go_by_their_names(board, numbers):
+    said = board("""
+import machine
+numbers = %r
+class Fake:
+    pass
+fake = Fake()
+for name in numbers:
+    setattr(fake, name + "_RESET", numbers[name])
+from ota import _report, _trial
+_trial.machine = fake
+for name in ("PWRON", "HARD", "WDT", "DEEPSLEEP", "SOFT"):
+    if name in numbers:
+        fake.reset_cause = lambda: numbers[name]
+        print(_report._word(), _trial._warm(), _trial._fast())
+""" % numbers).splitlines()
+    expected = {"PWRON": "power-on False 0", "HARD": "reset False 1", "WDT": "watchdog False 2", "DEEPSLEEP": "deep sleep True 0",
+                "SOFT": "soft reset True 1"}
+    if "HARD" not in numbers:
+        expected["WDT"] = "watchdog False 1"
+    assert said == [expected[name] for name in ("PWRON", "HARD", "WDT", "DEEPSLEEP", "SOFT") if name in numbers]

@@ -159,6 +159,17 @@ def test_by_hand_a_firmware_that_came_by_other_means_is_confirmed(worlds, tmp_pa
     assert board().boots == 1 and board.status()["records"][0]["state"] == 2
 
 
+@pytest.mark.parametrize("app, runs, phase", [("ota.confirm()", [3], 6), ("ota.rollback()", [3, 2], 7), ("import machine\nmachine.reset()", [3, 2], 7)])
+def test_no_memory_for_the_engine(worlds, tmp_path, app, runs, phase):
+    """A trial is confirmed and given up by hand then."""
+    board = Board(worlds(True), "board", tmp_path)
+    put(board, {**{name: values[0] for name, values in CHOICES.items()}, "phase": 2, "target": OTA_1, "running": OTA_1,
+                "other": "valid", "boots": 0})
+    board.put(app=app, lib__molt="def step(*_): raise MemoryError('no room')\nboot = confirm = rollback = step")
+    done = board("--boots", "6")
+    assert "ota: no memory for the engine: no room" in done.stdout and done.runs[:2] == runs and board.update()["phase"] == phase
+
+
 @pytest.mark.parametrize("rollback", [True, False])
 @pytest.mark.parametrize("target, boots", [(FACTORY, 2), (OTA_1, 2), (OTA_0, 4)])
 def test_a_hook_that_does_not_load_ends(worlds, tmp_path, rollback, target, boots):

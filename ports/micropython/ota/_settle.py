@@ -21,6 +21,16 @@ def _engine():
         return None
 
 
+def _asked(name):
+    # What the engine's function says; None: it does not load, or memory ran out, and goes on by hand: each step of it may be
+    # done once more.
+    found = _engine()
+    try:
+        return getattr(found[0], name)(found[1]) if found else None
+    except MemoryError as error:
+        print("ota: no memory for the engine:", error)
+
+
 def _files_only(update):
     return update.origin == update.target
 
@@ -93,10 +103,9 @@ def settle(update, in_target):
         _tell(update, E_UNCONFIRMED, None)
     elif phase == _store.ROLLING_BACK:
         _tell(update, E_CANCELLED, None)
-    found = _engine()
-    if not found:
-        return _by_hand(update, in_target)
-    action = found[0].boot(found[1])
+    action = _asked("boot")
+    if action is None:
+        return _by_hand(_store.Update(), in_target)
     if action == E_DISAGREES and in_target and phase == _store.CONFIRMING:
         action = _finish(update)  # the records name another slot: this one is confirmed, so they are written
     if action == 1:
@@ -208,9 +217,9 @@ def _finish(update):
 
 
 def confirm():
-    found = _engine()
-    if found:
-        return found[0].confirm(found[1])
+    code = _asked("confirm")
+    if code is not None:
+        return code
     update = _store.Update()
     first = _store.TRIAL if _files_only(update) else _store.SWITCHING
     running = _slots.running()[2]
@@ -238,9 +247,9 @@ def _by_other_means(running):
 
 
 def rollback():
-    found = _engine()
-    if found:
-        return found[0].rollback(found[1])
+    code = _asked("rollback")
+    if code is not None:
+        return code
     update = _store.Update()
     if _slots.running()[2] != update.target or update.phase not in (_store.TRIAL, _store.ROLLING_BACK):
         return E_NO_WAY_BACK

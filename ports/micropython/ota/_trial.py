@@ -18,8 +18,14 @@ PWRON, DEEPSLEEP, SOFT = 1, 4, 5
 
 
 def cause():
-    # Ports without it (unix) start as after a power-on.
-    return machine.reset_cause() if hasattr(machine, "reset_cause") else PWRON
+    # As the ESP32 numbers them: each port has numbers of its own. Ports without it (unix) start as after a power-on.
+    if not hasattr(machine, "reset_cause"):
+        return PWRON
+    why = machine.reset_cause()
+    for i, name in enumerate(("PWRON", "HARD", "WDT", "DEEPSLEEP", "SOFT")):
+        if getattr(machine, name + "_RESET", None) == why:
+            return i + 1
+    return 0
 
 
 def restart():
