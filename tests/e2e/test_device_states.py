@@ -126,7 +126,7 @@ def text(case):
     return ",".join("%s=%s" % (name, hex(value) if name in ("target", "running") else value) for name, value in case.items())
 
 
-@pytest.mark.parametrize("case", cases(int(os.environ.get("MOLT_STATES", "36")), int(os.environ.get("MOLT_STATES_SEED", "1"))), ids=text)
+@pytest.mark.parametrize("case", cases(int(os.environ.get("MOLT_STATES", "24")), int(os.environ.get("MOLT_STATES_SEED", "1"))), ids=text)
 def test_a_state_comes_to_an_end(worlds, tmp_path, case):
     world = worlds(case["rollback"])
     board = Board(world, "board", tmp_path)
