@@ -167,12 +167,18 @@ def device(world, web, tmp_path):
     return in_the_web(web, tmp_path, world)
 
 
-@pytest.fixture
-def second(device):
-    """The device with version 2, confirmed, in ota_1."""
+@pytest.fixture(scope="module")
+def second_world(world, web, tmp_path_factory):
+    device = in_the_web(web, tmp_path_factory.mktemp("second") / "2", world)
     device.bundle("2", 2, True, lobo.image(2, 70_000))
     assert ran(device.update("2")) == ["2"] and device.runs == "ota_1"
-    return device
+    return device.folder
+
+
+@pytest.fixture
+def second(second_world, web, tmp_path):
+    """The device with version 2, confirmed, in ota_1."""
+    return in_the_web(web, tmp_path, second_world)
 
 
 # ---- Many updates ----
@@ -397,3 +403,100 @@ def test_expired_by_the_newest_signed_time(second):
     """Version 2 is of today, and the device's clock is unset: what expired before that is refused all the same."""
     second.bundle("3", 3, True, lobo.image(3, 70_000), "--expires", "2024-08-01", env=JULY)
     same_everywhere(second, "3", -75, "expired", "--clock", "unset")
+
+
+# ---- What a release may hold, and where it may hang ----
+
+FAST = ("--time-scale", "200")
+BAD = {  # files; how the report's error ends
+    "import hangs": ({"main.py": "import slow", "slow.py": "while True: pass"}, "reset before confirm: watchdog"),
+    "main hangs": ({"main.py": "while True: pass"}, "reset before confirm: watchdog"),
+    "sleeps too long": ({"main.py": "import time\ntime.sleep(10)"}, "reset before confirm: watchdog"),
+    "no main.py": ({"other.py": "x = 1"}, "OSError: [Errno 2] ENOENT"),
+    "syntax error": ({"main.py": "import ota\nota.confirm(\n"}, "SyntaxError: invalid syntax"),
+    "compiled for another version": ({"main.py": "import fast", "fast.mpy": b"M\x05\x00\x1f" + bytes(9)}, "incompatible .mpy file"),
+    "not text": ({"main.py": b"\xff\xfe\x00"}, "UnicodeError:"),
+    "too deep": ({"main.py": "def f():\n    f()\nf()"}, "RuntimeError: maximum recursion depth exceeded"),
+    "out of memory": ({"main.py": "x = []\nwhile True:\n    x.append(bytearray(100000))"}, "MemoryError: "),
+}
+
+
+@pytest.mark.parametrize("what, app", [(what, "with a firmware") for what in BAD] + [
+    (what, "files alone") for what in ("import hangs", "no main.py", "syntax error")])
+def test_a_release_that_fails(second, what, app):
+    files, error = BAD[what]
+    second.bundle("3", 3, files, lobo.image(3, 70_000) if app == "with a firmware" else None)
+    done = second.update("3", *FAST)
+    assert ran(done) == ["2"] and second.runs == "ota_1" and second.phase() == 7
+    report = second.report()
+    assert report["error"].splitlines()[-1].startswith(error) or error in report["error"].splitlines()[-1], report
+    assert report["reset"] == ("watchdog" if "watchdog" in error else "exception") and report["sequence"] == 3
+    assert report["slot"] == ("ota_0" if app == "with a firmware" else "ota_1") and report["outcome"] == -62
+    assert second.refusal("3")[0] == -77
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_hang_in_a_callback_while_updating(second, watched):
+    """The application hangs while it installs: with a watchdog of its own it starts again, and the next try goes on."""
+    second.bundle("3", 3, True, lobo.image(3, 150_000))
+    if watched:
+        boot = second.files()["/boot.py"].decode()
+        assert "ota.boot()" in boot
+        second.put("/boot.py", boot.replace("ota.boot()", "ota.boot(watchdog_ms=30000)"))
+    done = second.update("3", "--time-scale", "15", "--boots", "2", more=", progress=hang", before="""
+def hang(done, total, text):
+    if done > 60000:
+        print("HANGS")
+        while %r:
+            pass
+        raise KeyboardInterrupt
+""" % watched, check=1)
+    assert "HANGS" in done.stdout and second.runs == "ota_1" and second.phase() == 1
+    assert ran(done) == ["2"] * watched and done.json["boots"] == 1 + watched
+    done = second.update("3", "--boots", "2", check=watched)  # at the prompt nothing feeds that watchdog
+    assert ran(done) == ["3"] and second.runs == "ota_0"
+
+
+def test_an_empty_release(second):
+    """Refused where it is made, as a device could only fail with it."""
+    (second.folder / "empty").mkdir()
+    done = second.molt("bundle", "create", "-o", "e.molt", "--release", "empty", "--key", "key.pem", "--sequence", 3)
+    assert done.returncode == 1 and "empty" in done.stderr, done.stderr + done.stdout
+
+
+NAMED = ("json", "hashlib", "binascii", "socket", "tls", "struct", "select", "os", "io", "errno", "random", "ota", "_trial", "_thread",
+         "asyncio", "molt", "esp32x", "gc")
+
+
+def test_modules_named_like_built_in_ones(second):
+    """They are the application's; the package still updates from there, and confirms."""
+    second.bundle("3", 3, {"main.py": MAIN % 3 + "import json\nprint(json.mine)\n", **{name + ".py": "mine = %r" % name for name in NAMED}},
+                  lobo.image(3, 70_000))
+    done = second.update("3")
+    assert ran(done) == ["3"] and "\njson\n" in done.stdout, done.stdout + done.stderr
+    second.bundle("4", 4, True, lobo.image(4, 70_000))
+    done = second.update("4")
+    assert ran(done) == ["4"], done.stdout + done.stderr
+
+
+MANY = {
+    "a b.txt": "blank", "d e/f g.txt": "blanks", "\u00fcml\u00e4ut.txt": "\u20ac", "\u65e5\u672c/\u8a9e.txt": "kanji",
+    "\U0001f600.txt": "smile", "a'b\"c.txt": "quotes", "%s%%.txt": "percent", "x" * 60 + ".txt": "long", "none": "", "#.txt": "hash",
+    "big": random.Random(5).randbytes(300_000), "blocks": bytes(8192), **{"many/%02d.txt" % n: "%d" % n * n for n in range(50)},
+}
+
+
+@pytest.mark.parametrize("app", ["with a firmware", "files alone"])
+def test_many_files_large_ones_and_odd_names(second, app):
+    second.bundle("3", 3, {**MANY, "main.py": MAIN % 3}, lobo.image(3, 70_000) if app == "with a firmware" else None)
+    assert ran(second.update("3")) == ["3"]
+    directory = "/rel/%s/" % second.sums("3")["release"][:16]
+    found = {path[len(directory):]: content for path, content in second.files().items() if path.startswith(directory)}
+    assert len(found.pop(".list")) <= 4096
+    wanted = {path: content if isinstance(content, bytes) else content.encode() for path, content in MANY.items()}
+    assert found == {**wanted, "main.py": (MAIN % 3).encode()}
+    # And gone again, to the last one.
+    second.bundle("4", 4, True, lobo.image(4, 70_000))
+    second.bundle("5", 5, True, lobo.image(5, 70_000))
+    assert ran(second.update("4")) == ["4"] and ran(second.update("5")) == ["5"]
+    assert second.releases() == {second.sums(n)["release"][:16] for n in "45"}

@@ -486,7 +486,7 @@ RESOLVER = """import socket, sys
 class Here:
     def __getattr__(self, name): return getattr(socket, name)
     def getaddrinfo(self, name, port, *words): return socket.getaddrinfo("127.0.0.1", %d if port == 443 else %d, *words)
-sys.modules["socket"] = Here()
+sys.modules["usocket"] = Here()
 """
 
 

@@ -1,5 +1,6 @@
 # Molt on the device. boot.py begins with:  import ota; ota.boot()
-# Small on purpose: everything else is imported when it is needed.
+# Small on purpose: everything else is imported when it is needed. Then the release is first in sys.path, so modules that a
+# file of its may shadow are asked for as ujson and the like, which are always the firmware's.
 VERSION = "0.1.0"
 TRIAL_MS = 60_000  # a trial that neither confirms nor feeds the watchdog for so long is over
 LIMIT = 3  # fast resets in a row before the release is no longer started

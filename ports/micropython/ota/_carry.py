@@ -1,8 +1,8 @@
 # Files that outlive a release (policies: docs/spec/bundle.md). They are copied into the new release's directory at the
 # boot that begins its trial, before the trial is counted: after a power cut the same boot comes again, and so does this.
 # Nothing is renamed: on FAT a cut in a rename leaves two names for the same clusters.
-import os
-from hashlib import sha256
+import uos as os
+from uhashlib import sha256
 
 from ota import _slots
 

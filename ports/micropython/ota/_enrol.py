@@ -12,7 +12,7 @@ def _fail(text):
 
 
 def _found():
-    import json
+    import ujson as json
 
     try:
         with open("/ota.json") as file:
@@ -33,7 +33,7 @@ def _found():
 
 
 def _keys(rows):
-    from binascii import unhexlify
+    from ubinascii import unhexlify
 
     if not isinstance(rows, list) or not 0 < len(rows) <= 4:
         _fail("keys: expected a list of 1 to 4")
@@ -61,7 +61,7 @@ def _device(found):
     board, number = _text(found, "board", 31), _text(found, "id", 64)
     if not number:
         import machine
-        from binascii import hexlify
+        from ubinascii import hexlify
 
         number = hexlify(machine.unique_id()) if hasattr(machine, "unique_id") else b""
     return bytes((1, len(board))) + board + bytes((len(number),)) + number

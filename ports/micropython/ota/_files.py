@@ -1,5 +1,5 @@
 # What the hosts of all ports have: facts, store, files, the source.
-import os
+import uos as os
 import sys
 import time
 

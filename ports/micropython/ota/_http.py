@@ -1,6 +1,6 @@
 # HTTP/1.1, GET only, over sockets that never block: who asks decides how long to wait.
-import select
-import socket
+import uselect as select
+import usocket as socket
 import time
 
 E_STATUS, E_RANGE, E_CONNECT, E_TLS, E_STALLED, E_URL = -100, -101, -102, -103, -104, -105

@@ -1,5 +1,5 @@
 # What runs, what boots next and why: as a dictionary and in words. Whatever is broken is told, and the rest still shown.
-import os
+import uos as os
 import sys
 
 from ota import _slots, _store, _trial
@@ -43,8 +43,8 @@ def _table():
 def _choice(table):
     # (offset of otadata, its two records, label that boots next, why, label of the next update's slot), as the
     # bootloader chooses (src/core/otadata.c), one with rollback.
-    from binascii import crc32
-    from struct import unpack
+    from ubinascii import crc32
+    from ustruct import unpack
 
     slots = [row[0] for row in sorted(table, key=lambda row: row[2]) if row[1] == 0 and 0x10 <= row[2] <= 0x1F]
     factory = [row[0] for row in table if row[1] == 0 and row[2] == 0]

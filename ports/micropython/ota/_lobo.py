@@ -1,6 +1,6 @@
 # LoBo's calls: an app image, or a bundle, from a server or a file. Nothing is erased before all that can be known is.
-import hashlib
-from binascii import hexlify
+import uhashlib as hashlib
+from ubinascii import hexlify
 
 import ota
 from ota import _host, _http, _source, _store, _update

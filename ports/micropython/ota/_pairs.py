@@ -1,7 +1,7 @@
 # The records where there is no NVS: two files each, /.molt/rN.a and .b, written in turn (docs/spec/store.md). No
 # rename: on FAT that deletes first. The C side of this is engine/filestore.c.
-import os
-import struct
+import uos as os
+import ustruct as struct
 from binascii import crc32
 
 _HEAD = "<IIII"  # counter, length, record, CRC-32 of these three and the data

@@ -1,5 +1,5 @@
 # otadata, as far as plain Python needs it: docs/spec/otadata.md.
-import struct
+import ustruct as struct
 from binascii import crc32
 
 from esp32 import Partition

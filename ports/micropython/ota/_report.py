@@ -22,7 +22,7 @@ def _label(offset):
 
 
 def write(update, outcome, error, reset=None):
-    import json
+    import ujson as json
 
     found = {"outcome": outcome, "sequence": update.sequence, "slot": _label(update.target), "reset": reset or _word(),
              "error": error[-MOST:]}
@@ -35,7 +35,7 @@ def write(update, outcome, error, reset=None):
 
 def exception(error):
     import gc
-    import io
+    import uio as io
 
     gc.collect()  # what failed may have left little memory
     text = io.StringIO()
@@ -59,7 +59,7 @@ def report():
     data = _store.get(_store.REPORT)
     if not data or data[0] != 1:
         return {}
-    import json
+    import ujson as json
 
     try:
         found = json.loads(data[1:])

@@ -8,7 +8,7 @@ class _Spread:
     # Numbers from 0 up to 1 that differ from device to device, also when a whole fleet gets its power at once.
     def __init__(self):
         import machine
-        from binascii import crc32
+        from ubinascii import crc32
 
         self._n = crc32(machine.unique_id() if hasattr(machine, "unique_id") else b"")
 

@@ -26,7 +26,7 @@ def _connect():
 
 
 def _there(path):
-    import os
+    import uos as os
 
     try:
         os.stat(path)

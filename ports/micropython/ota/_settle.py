@@ -1,6 +1,6 @@
 # An update that is under way is brought forward, confirmed, given up: by the engine, and where that does not load (other
 # .mpy version, no memory) by hand. docs/spec/store.md, "What each phase means at a boot".
-import struct
+import ustruct as struct
 
 from ota import _slots, _store, _trial
 

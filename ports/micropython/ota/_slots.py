@@ -1,5 +1,5 @@
 # What runs, and the image in it. Without esp32: one slot at 0, of whose image nothing is known.
-import struct
+import ustruct as struct
 
 try:
     import esp
@@ -39,7 +39,7 @@ def image_sha256(offset, size):
 
 def firmware_sha256(offset, size):
     # Over the whole image as it is in the flash now: what 'molt bundle show' says of it. Takes a second or two.
-    import hashlib
+    import uhashlib as hashlib
 
     n = _length(offset, size)
     if not n:

@@ -1,6 +1,6 @@
 # The records of the store, byte by byte as docs/spec/store.md has them; kept in esp32.NVS, namespace "molt", or in
 # files (_pairs) where there is none.
-import struct
+import ustruct as struct
 
 try:
     from esp32 import NVS

@@ -1,5 +1,5 @@
 # TLS: the server's certificate is always checked, and why it was refused is told.
-import socket
+import usocket as socket
 import time
 
 E_NOT_FOUND, E_TLS, E_CONNECT = -5, -103, -102

@@ -1,6 +1,6 @@
 # The boot hook: docs/spec/store.md, "What each phase means at a boot". Plain Python; what is rarely needed lies in _settle.
-import os
-import struct
+import uos as os
+import ustruct as struct
 import sys
 import time
 

@@ -101,7 +101,7 @@ def steps(engine, state, host):
 def settings():
     # What /ota.json says.
     try:
-        import json
+        import ujson as json
 
         with open("/ota.json") as file:
             found = json.load(file)

@@ -63,7 +63,7 @@ class OTA:
         return _peers(self._run, "switch")
 
     def from_json(self, url, **options):
-        import json
+        import ujson as json
 
         if not url.endswith(".json"):
             raise ValueError("Url does not end with '.json'")
