@@ -763,7 +763,6 @@ def test_boot_twice_in_a_trial(second):
 
 # ---- What the application itself puts into its release ----
 
-@pytest.mark.xfail(reason="the engine's room for a path is too small for it", strict=False)
 def test_a_long_name_in_the_release_s_directory(second):
     """A name that the engine has no room for: the directory is cleared all the same."""
     directory = "/rel/%s/" % second.sums("2")["release"][:16]
