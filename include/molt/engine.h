@@ -76,6 +76,8 @@ struct molt_engine_port {
     uint64_t now;          /* seconds since 1970 UTC; 0 = unknown */
     const uint8_t *expect; /* digest that the bundle must have (from the channel), or NULL */
     bool retry_failed;     /* install also what failed its trial before */
+    bool by_sector;        /* the flash erases a sector at a time, however many are asked for: each
+                              goes just before it is written, and the network works meanwhile */
     uint32_t image;  /* not 0: the source is no bundle, but an app image of so many bytes, that
                         nobody signed. Only where the operator allowed that. */
     bool has_target; /* install into slot `target`, else the engine chooses */
@@ -148,6 +150,7 @@ struct molt_engine {
 
     uint32_t chunk;   /* under work, index into the manifest */
     uint32_t at;      /* bytes done inside the state's work */
+    uint32_t erased;  /* by sector: bytes of the chunk, a sector ahead of `at` at the most */
     uint32_t filled;  /* bytes in the port's buffer */
     uint32_t fetched; /* encoded bytes of the chunk that came from the source */
     uint32_t input_at, input_size;

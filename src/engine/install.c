@@ -139,6 +139,11 @@ int molt_engine_erase(struct molt_engine *e)
     if (code != MOLT_DONE) {
         return code;
     }
+    e->erased = 0;
+    if (e->port->by_sector) {
+        e->port->digest->start(&e->decoded);
+        return MOLT_DONE;
+    }
     uint32_t n = size - e->at < 0x10000u ? size - e->at : 0x10000u;
     code = molt_flash_erase(e->port->flash, chunk_start(e) + e->at, n);
     if (code < 0) {
@@ -178,6 +183,10 @@ int molt_engine_write(struct molt_engine *e)
     uint32_t left = chunk_size(e) - e->at;
     if (left == 0) {
         return finish_chunk(e);
+    }
+    if (port->by_sector && e->erased == e->at) {
+        e->erased += SECTOR;
+        return molt_flash_erase(port->flash, chunk_start(e) + e->at, SECTOR);
     }
     uint32_t n = left < MOLT_ENGINE_BUFFER ? left : MOLT_ENGINE_BUFFER;
     int code = molt_stream_fill(e, n);

@@ -95,11 +95,87 @@ static void staged_files_are_kept_and_checked(void **state)
     rig_free(&rig);
 }
 
+/* One step: a sector erased, or its 4 KB programmed, and never is more erased than is written next.
+ */
+static void by_sector(void **state)
+{
+    struct rig rig;
+    struct molt_engine engine;
+    int code;
+    uint64_t most = 0;
+    (void)state;
+    start(&rig);
+    memset(rig.bytes + RIG_SLOT_0 + 0x10000, 0x5A, 0x10000);
+    rig.port.by_sector = true;
+    rig.again_every = 3;
+    rig_serve(&rig, first.bundle.data, (uint32_t)first.bundle.size);
+    assert_int_equal(molt_engine_start(&engine, &rig.port), MOLT_OK);
+    while (engine.state != MOLT_STATE_IMAGE) {
+        uint64_t erased = rig.nor.erased_sectors, written = rig.nor.bytes_programmed;
+        bool chunk = engine.state == MOLT_STATE_ERASE || engine.state == MOLT_STATE_WRITE;
+        code = molt_engine_step(&engine);
+        assert_true(code == MOLT_OK || code == MOLT_AGAIN);
+        erased = rig.nor.erased_sectors - erased;
+        written = rig.nor.bytes_programmed - written;
+        if (chunk) {
+            assert_true(erased <= 1 && written <= 0x1000 && (erased == 0 || written == 0));
+            most += erased;
+        }
+    }
+    assert_int_equal(most, 0x8000 / 0x1000);
+    do {
+        code = molt_engine_step(&engine);
+    } while (code == MOLT_OK || code == MOLT_AGAIN);
+    assert_int_equal(code, MOLT_DONE);
+    /* What the image does not reach stays. */
+    assert_int_equal(rig.bytes[RIG_SLOT_0 + 0x18000], 0x5A);
+    rig.again_every = 0;
+    assert_int_equal(rig_start(&rig), MOLT_OK);
+    assert_true(rig_runs(&rig, &first));
+    rig_free(&rig);
+}
+
+/* Power fails at each operation of such an install: the old version runs, and the next try
+ * installs. */
+static void by_sector_cut(void **state)
+{
+    static const enum molt_cut kinds[] = {MOLT_CUT_BEFORE, MOLT_CUT_AFTER, MOLT_CUT_TORN,
+                                          MOLT_CUT_TORN_OTHER};
+    uint64_t cuts = 0;
+    (void)state;
+    for (uint64_t n = 1;; n++) {
+        struct rig rig;
+        start(&rig);
+        memset(rig.bytes + RIG_SLOT_0 + 0x10000, 0x5A, 0x10000);
+        rig.port.by_sector = true;
+        rig_serve(&rig, first.bundle.data, (uint32_t)first.bundle.size);
+        rig.nor.cut = kinds[n % 4];
+        rig.nor.cut_at = rig.nor.operations + n;
+        int code = rig_install(&rig, NULL);
+        if (code == MOLT_DONE && !rig.nor.off) {
+            rig_free(&rig);
+            break;
+        }
+        cuts++;
+        molt_nor_power_up(&rig.nor);
+        assert_int_equal(rig_start(&rig), MOLT_OK);
+        if (!rig_runs(&rig, &first)) {
+            assert_int_equal(rig_install(&rig, NULL), MOLT_DONE);
+            assert_int_equal(rig_start(&rig), MOLT_OK);
+        }
+        assert_true(rig_runs(&rig, &first));
+        rig_free(&rig);
+    }
+    assert_true(cuts > 2 * 0x8000 / 0x1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(binding_goes_before_its_files),
         cmocka_unit_test(staged_files_are_kept_and_checked),
+        cmocka_unit_test(by_sector),
+        cmocka_unit_test(by_sector_cut),
     };
     struct molt_pack_input input = {.board = "RIG", .sequence = 1, .codec = MOLT_PACK_RAW};
     rig_version_make(&old_version, 0x8000, 1, 0, false, &input);

@@ -137,6 +137,14 @@ class Http:
 
     # ---- Connecting and asking ----
 
+    def begin(self):
+        # Sends over a connection that was kept, as far as that needs no waiting; what fails then, open() meets again.
+        if not self._fresh and self._step == self._send:
+            try:
+                self._step()
+            except (OSError, Failed):
+                pass
+
     def open(self):
         # True: the head of the answer is there. None: nothing came yet.
         while self._step:

@@ -56,7 +56,11 @@ class Web:
         return self._total or 0
 
     def expect(self, offset, n):
+        # Asked for at once when the connection is there: the answer comes while the flash is erased.
         self._wanted = offset, offset + n
+        if self._total and not self._asked and not self._pause and offset < self._total and not self._reaches(offset):
+            self._ask(offset, n)
+            self._http.begin()
         return 0
 
     def read(self, offset, buffer):
@@ -107,22 +111,28 @@ class Web:
         return self._open and self._at <= offset and (
             self._end is None or offset < self._end) and (self._whole or offset - self._at <= SKIP)
 
+    def _ask(self, offset, n):
+        http = self._http
+        first, end = self._wanted
+        end = end if first <= offset < end else offset + n
+        if self._total is not None:
+            end = min(end, self._total)
+        self._first, self._last = offset, end
+        self._open = False
+        if self._at != self._end and self.requests:
+            http.close()  # what is left of the last answer is not worth reading
+        # Only a strong entity tag may stand in If-Range (RFC 9110, 13.1.5).
+        http.ask(self._url, offset, end, self._etag if self._etag and self._etag[0] == '"' else None)
+        self._asked = True
+        self.requests += 1
+
     def _opened(self, offset, n):
         # None: no answer yet.
         http = self._http
+        if self._asked and not self._first <= offset < self._last:
+            self.close()  # something else was expected
         if not self._asked:
-            first, end = self._wanted
-            end = end if first <= offset < end else offset + n
-            if self._total is not None:
-                end = min(end, self._total)
-            self._first, self._last = offset, end
-            self._open = False
-            if self._at != self._end and self.requests:
-                http.close()  # what is left of the last answer is not worth reading
-            # Only a strong entity tag may stand in If-Range (RFC 9110, 13.1.5).
-            http.ask(self._url, offset, end, self._etag if self._etag and self._etag[0] == '"' else None)
-            self._asked = True
-            self.requests += 1
+            self._ask(offset, n)
         if not http.open():
             return None
         self._asked = False
