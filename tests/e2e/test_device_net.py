@@ -47,7 +47,7 @@ ENDS = [
     ("badrange=total,after=9", -91, "changed on the server during the download"),
     ("encoded,after=9", -101, "compressed"),
     ("encoded", -101, "compressed"),
-    ("damage=700000,only=bundles", -82, "chunk"),
+    ("damage=700000,only=bundles", None, "chunk"),
     ("damage=100,only=bundles", -74, "signature"),
     ("damage=60,only=channels", None, ""),
     ("nohttp", -100, "is not HTTP"),

@@ -73,6 +73,10 @@ def add_failed(digest):
 def release_of(slot_offset, image_sha256):
     # Digest of the release that belongs to that image in that slot, or None.
     data = _checked(RELEASES, 2) or b"\x01\x00"
+    if len(data) != 2 + 68 * data[1]:
+        from ota import Error
+
+        raise Error(E_STORE, "record 5 of the store: malformed")
     for at in range(2, 2 + 68 * data[1], 68):
         if data[at : at + 36] == struct.pack("<I", slot_offset) + image_sha256:
             return data[at + 36 : at + 68]

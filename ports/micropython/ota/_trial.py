@@ -160,7 +160,7 @@ def boot(trial_ms, watchdog_ms):
         release = _slots.current_release()
     except Exception as error:
         print("ota: which release belongs to this firmware is unknown:", error)
-        release = None
+        restart()  # in a row they end in safe mode, and a trial ends
     if release is None:
         return None
     directory = _slots.release_directory(release)

@@ -15,8 +15,11 @@ _in = open(int(sys.argv[1]), "rb")
 _out = open(int(sys.argv[2]), "wb")
 
 
-_watching = False
+_watching = _interrupted = False
 _announced = []
+_held = [-1] * 12  # offsets of blocks of 4 KB, and their bytes: made once, for tests measure the heap
+_copies = [bytearray(4096) for _ in _held]
+_next = 0
 
 
 class BoardError(OSError):
@@ -24,13 +27,19 @@ class BoardError(OSError):
 
 
 def _exactly(n):
+    # Ctrl-C waits until the reply is whole, or the next one would be taken for it.
+    global _interrupted
     parts = []
     while n:
-        part = _in.read(n)
-        if not part:
-            sys.exit(120)  # the other end is gone
-        parts.append(part)
-        n -= len(part)
+        try:
+            while n:
+                part = _in.read(n)
+                if not part:
+                    sys.exit(120)  # the other end is gone
+                parts.append(part)
+                n -= len(part)
+        except KeyboardInterrupt:
+            _interrupted = True
     return b"".join(parts)
 
 
@@ -50,14 +59,23 @@ def _announce():
 
 
 def request(op, a=0, b=0, payload=b""):
+    global _interrupted
     if _watching and op in (PROGRAM, ERASE, STORE_PUT):
         _announce()
     data = struct.pack("<BBHII", op, 0, 0, a, b) + payload
     at = 0
     while at < len(data):
-        at += _out.write(memoryview(data)[at:])
+        try:
+            while at < len(data):
+                at += _out.write(memoryview(data)[at:])
+        except KeyboardInterrupt:
+            _interrupted = True
     status, n = struct.unpack("<iI", _exactly(8))
-    return status, _exactly(n)
+    answer = _exactly(n)
+    if _interrupted:
+        _interrupted = False
+        raise KeyboardInterrupt
+    return status, answer
 
 
 def _ok(answer, what):
@@ -73,13 +91,36 @@ def read(offset, n):
     )
 
 
+def read_cached(offset, n):
+    # For file systems, which read a few bytes at a time. Nobody else writes while this process lives.
+    global _next
+    at = offset % 4096
+    if n > 4096 - at:
+        return read(offset, n)
+    block = offset - at
+    if block not in _held:
+        _next = (_next + 1) % len(_held)
+        _held[_next] = -1
+        _copies[_next][:] = read(block, 4096)
+        _held[_next] = block
+    return memoryview(_copies[_held.index(block)])[at : at + n]
+
+
+def _changed(offset, n):
+    for i, block in enumerate(_held):
+        if block < offset + n and offset < block + 4096:
+            _held[i] = -1
+
+
 def program(offset, data):
+    _changed(offset, len(data))
     for at in range(0, len(data), PIECE):
         piece = bytes(data[at : at + PIECE])
         _ok(request(PROGRAM, offset + at, len(piece), piece), "program")
 
 
 def erase(offset, n):
+    _changed(offset, n)
     _ok(request(ERASE, offset, n), "erase")
 
 

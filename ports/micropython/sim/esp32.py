@@ -135,7 +135,8 @@ class Partition:
 
     def readblocks(self, block, buffer, offset=0):
         at = self._at(block, offset, len(buffer))
-        buffer[:] = board.read(at, len(buffer))
+        files = self._row[:2] == (1, 0x81)
+        buffer[:] = (board.read_cached if files else board.read)(at, len(buffer))
 
     def writeblocks(self, block, buffer, offset=None):
         n = len(buffer)
