@@ -107,7 +107,8 @@ static int visit(struct bundle_files *files, const char *folder, const char *ins
     }
     if (strcmp(below, ".list") == 0 || strcmp(below, ".carry") == 0) {
         return molt_fail(message, MOLT_E_RELEASE,
-                         "%s: devices keep something of their own under that name: rename it", path);
+                         "%s: devices keep something of their own under that name: rename it",
+                         path);
     }
     if (!molt_release_path_ok(below)) {
         return molt_fail(message, MOLT_E_RELEASE,
