@@ -10,8 +10,10 @@ cmake --preset default >/dev/null
 cmake --build build
 echo '== power cuts, with a second cut during the recovery'
 MOLT_SOAK=1 build/test_power
-echo '== power cuts inside a simulated board, every operation in three ways, each to its end'
 scripts/test.sh venv native micropython
+echo '== mutations of the rules'
+build/venv/bin/python scripts/mutate.py
+echo '== power cuts inside a simulated board, every operation in three ways, each to its end'
 MOLT_INSIDE_SOAK=1 MOLT_FAT_CUTS=1000 MOLT=$top/build/molt build/venv/bin/python -m pytest -q -n "$(nproc)" -p no:cacheprovider \
 	tests/e2e/test_power_inside.py tests/e2e/test_fat_board.py
 cmake --preset fuzz >/dev/null
