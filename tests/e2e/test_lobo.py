@@ -89,7 +89,7 @@ def confirm(board):
 
 
 # A stall is waited for a second, not half a minute.
-QUICK = "(setattr(__import__('ota._lobo')._lobo, 'TIMEOUT_S', 1), setattr(ota._lobo, 'TRIES', 2)) and "
+QUICK = "__import__('ota._lobo')._lobo.PATIENCE.update(timeout_s=1, tries=2) or "
 
 
 # ---- The calls ----

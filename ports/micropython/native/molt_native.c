@@ -345,7 +345,7 @@ static void join(struct native *n, mp_obj_t host)
     n->port.verifier = &molt_p256_verifier;
     n->port.digest = &molt_sha256;
     n->port.buffer = n->buffer;
-    n->port.by_sector = false; /* a server that stalls again and again would not be given up */
+    n->port.by_sector = true; /* as MicroPython's partitions do, and a step is short then */
     n->port.now = attribute(host, MP_QSTR_now);
     take_slots(n);
     take_device(n);

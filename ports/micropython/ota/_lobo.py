@@ -6,7 +6,7 @@ import ota
 from ota import _host, _http, _source, _store, _update
 from ota._update import fail
 
-TIMEOUT_S, TRIES = 30, 5
+PATIENCE = {"timeout_s": 30, "tries": 5}  # with a server; for the application to change
 _WORDS = {-2: "the factory slot runs", -66: "no factory slot", -36: "ends too early",
           -37: "a merged firmware file: send the app image (.app-bin) or a bundle",
           -80: "larger than the slot"}
@@ -28,7 +28,10 @@ def address(url, file="/MicroPython.bin", port=80, secure=None):
 
 
 def web(url, ca=None, timeout=None):
-    return _source.Web(url, TRIES, ca=ca or _update.settings().get("ca"), timeout_s=timeout or TIMEOUT_S)
+    options = dict(PATIENCE)
+    if timeout:
+        options["timeout_s"] = timeout
+    return _source.Web(url, ca=ca or _update.settings().get("ca"), **options)
 
 
 def pieces(source, most, size):
