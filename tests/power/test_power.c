@@ -57,7 +57,7 @@ static void rewind_to_base(struct run *run)
     rig_copy(&run->rig, &run->base);
     memset(run->erases, 0, RIG_FLASH_SIZE / MOLT_NOR_SECTOR * sizeof *run->erases);
     run->rig.nor.sector_erases = run->erases;
-    if (run->s->live) { /* the application runs already: mount and store, no boot */
+    if (run->s->path->live) { /* the application runs already: mount and store, no boot */
         assert_int_equal(rig_resume(&run->rig), MOLT_OK);
     }
 }
@@ -78,13 +78,13 @@ static void boots_three_times(struct run *run, uint64_t n, int way)
 static void converges(struct run *run, uint64_t n, int way)
 {
     molt_nor_power_up(&run->rig.nor);
-    int code = run->s->rerun(&run->rig);
+    int code = run->s->path->rerun(&run->rig);
     if (code != MOLT_OK) {
         explain(run, n, way, molt_strerror(code));
         fail();
     }
     if (run->rig.nor.off || rig_start(&run->rig) != MOLT_OK ||
-        !rig_runs(&run->rig, run->s->wanted)) {
+        !rig_runs(&run->rig, run->s->path->wanted)) {
         explain(run, n, way, "does not converge");
         fail();
     }
@@ -106,11 +106,11 @@ static void second_cuts(struct run *run, uint64_t n, int way)
         rewind_to_base(run);
         run->rig.nor.cut_at = run->rig.nor.operations + n;
         run->rig.nor.cut = (enum molt_cut)way;
-        run->s->act(&run->rig);
+        run->s->path->act(&run->rig);
         molt_nor_power_up(&run->rig.nor);
         run->rig.nor.cut_at = run->rig.nor.operations + m;
         run->rig.nor.cut = (enum molt_cut)(1 + (n + m) % 4);
-        int code = run->s->rerun(&run->rig);
+        int code = run->s->path->rerun(&run->rig);
         if (code == MOLT_OK && !run->rig.nor.off) {
             return; /* behind the last operation of the recovery */
         }
@@ -126,7 +126,7 @@ static void one_cut(struct run *run, uint64_t n, int way, uint64_t clean_erases)
     run->rig.nor.cut_at = run->rig.nor.operations + n;
     run->rig.nor.cut = (enum molt_cut)way;
     run->rig.nor.random = n * 4 + (uint64_t)way;
-    int code = run->s->act(&run->rig);
+    int code = run->s->path->act(&run->rig);
     if (code != MOLT_E_POWER && !run->rig.nor.off) {
         explain(run, n, way, "the cut was not noticed");
         fail();
@@ -185,15 +185,16 @@ static void sweep_one(const struct scenario *s, uint64_t every)
     rig_init(&run.rig, &s->options, old_version.image, old_version.length);
     run.erases = calloc(RIG_FLASH_SIZE / MOLT_NOR_SECTOR, sizeof *run.erases);
     assert_non_null(run.erases);
-    assert_int_equal(s->prepare ? s->prepare(&run.base) : rig_start(&run.base), MOLT_OK);
+    assert_int_equal(s->path->prepare ? s->path->prepare(&run.base) : rig_start(&run.base),
+                     MOLT_OK);
     rig_suspend(&run.base);
 
     rewind_to_base(&run);
     uint64_t before = run.rig.nor.operations;
-    assert_int_equal(s->act(&run.rig), MOLT_OK);
+    assert_int_equal(s->path->act(&run.rig), MOLT_OK);
     uint64_t operations = run.rig.nor.operations - before, erases = slot_erases(&run);
     assert_int_equal(rig_start(&run.rig), MOLT_OK);
-    if (!rig_runs(&run.rig, s->wanted)) {
+    if (!rig_runs(&run.rig, s->path->wanted)) {
         explain(&run, 0, 0, "the uncut run does not get there");
         fail();
     }

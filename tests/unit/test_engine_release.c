@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
-#include "rig_bundle.h"
+#include "rig_steps.h"
 #include "testing.h"
 
 /* old: without files. base: an app with files. first, second: files alone, for the image of base.
@@ -51,41 +51,12 @@ static int install(struct fixture *f, const struct rig_version *version)
     return rig_install(&f->rig, NULL);
 }
 
-/* Installed, started and confirmed. */
-static void settle(struct fixture *f, const struct rig_version *version)
-{
-    assert_int_equal(install(f, version), MOLT_DONE);
-    assert_int_equal(rig_start(&f->rig), MOLT_OK);
-    assert_true(rig_runs(&f->rig, version));
-    assert_int_equal(molt_trial_confirm(&f->rig.port), MOLT_OK);
-}
-
 /* The device runs base, confirmed. */
 static void start_on_base(struct fixture *f, const struct rig_options *options)
 {
     start(f, options);
-    settle(f, &base);
+    rig_settle(&f->rig, &base);
     memcpy(f->before, f->rig.bytes, RIG_FLASH_SIZE);
-}
-
-static struct molt_update update_of(struct fixture *f)
-{
-    struct molt_update update;
-    assert_int_equal(molt_update_load(&f->rig.store, &update), MOLT_OK);
-    return update;
-}
-
-static void set_phase(struct fixture *f, enum molt_phase phase)
-{
-    struct molt_update update = update_of(f);
-    update.phase = (uint8_t)phase;
-    assert_int_equal(molt_update_save(&f->rig.store, &update), MOLT_OK);
-}
-
-static void assert_phase(struct fixture *f, enum molt_phase phase, int outcome)
-{
-    assert_int_equal(update_of(f).phase, phase);
-    assert_int_equal(update_of(f).outcome, outcome);
 }
 
 static bool directory_is_there(struct fixture *f, const struct rig_version *version)
@@ -128,7 +99,7 @@ static void installs_and_confirms(void **state)
     molt_engine_progress(&engine, &done, &total);
     assert_int_equal(done, total);
     assert_int_equal(total, engine.release->length);
-    struct molt_update update = update_of(&f);
+    struct molt_update update = rig_update(&f.rig);
     assert_int_equal(update.phase, MOLT_PHASE_SWITCHING);
     assert_int_equal(update.from_offset, slot);
     assert_int_equal(update.target_offset, slot);
@@ -139,20 +110,20 @@ static void installs_and_confirms(void **state)
 
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &first));
-    assert_phase(&f, MOLT_PHASE_TRIAL, 0);
-    assert_int_equal(update_of(&f).boots, 1);
+    rig_assert_phase(&f.rig, MOLT_PHASE_TRIAL, 0);
+    assert_int_equal(rig_update(&f.rig).boots, 1);
     assert_int_equal(install(&f, &second), MOLT_E_UNCONFIRMED);
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_OK);
-    assert_phase(&f, MOLT_PHASE_CONFIRMED, 0);
+    rig_assert_phase(&f.rig, MOLT_PHASE_CONFIRMED, 0);
     assert_int_equal(binding_count(&f, MOLT_CANDIDATE), 0);
     assert_int_equal(binding_count(&f, slot), 1);
     assert_int_equal(molt_floor_load(&f.rig.store, &floor), MOLT_OK);
     assert_int_equal(floor.sequence, 3);
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_E_NO_TRIAL);
     assert_int_equal(install(&f, &first), MOLT_E_INSTALLED);
-    set_phase(&f, MOLT_PHASE_CONFIRMING); /* as if cut behind the candidate's put */
+    rig_set_phase(&f.rig, MOLT_PHASE_CONFIRMING); /* as if cut behind the candidate's put */
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
-    assert_phase(&f, MOLT_PHASE_CONFIRMED, 0);
+    rig_assert_phase(&f.rig, MOLT_PHASE_CONFIRMED, 0);
     assert_true(rig_runs(&f.rig, &first));
     assert_flash_as_before(&f);
     finish(&f);
@@ -171,16 +142,16 @@ static void falls_back(void **state)
     assert_int_equal(molt_trial_boot(&f.rig.port, &action), MOLT_OK);
     assert_int_equal(action, MOLT_TRIAL_RUN);
     assert_true(rig_runs(&f.rig, &base));
-    assert_phase(&f, MOLT_PHASE_FAILED, MOLT_E_UNCONFIRMED);
+    rig_assert_phase(&f.rig, MOLT_PHASE_FAILED, MOLT_E_UNCONFIRMED);
     assert_int_equal(install(&f, &first), MOLT_E_FAILED_BEFORE);
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_E_NO_TRIAL);
     assert_true(directory_is_there(&f, &first)); /* until the next install needs the room */
 
-    settle(&f, &second);
+    rig_settle(&f.rig, &second);
     assert_false(directory_is_there(&f, &first));
     assert_true(directory_is_there(&f, &base)); /* it ran while second was installed */
     f.rig.port.retry_failed = true;
-    settle(&f, &first);
+    rig_settle(&f.rig, &first);
     assert_false(directory_is_there(&f, &base));
     assert_flash_as_before(&f);
     finish(&f);
@@ -194,10 +165,10 @@ static void operator_gives_up(void **state)
     /* before it ever ran */
     assert_int_equal(install(&f, &first), MOLT_DONE);
     assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_OK);
-    assert_phase(&f, MOLT_PHASE_ROLLING_BACK, 0);
+    rig_assert_phase(&f.rig, MOLT_PHASE_ROLLING_BACK, 0);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &base));
-    assert_phase(&f, MOLT_PHASE_FAILED, MOLT_E_CANCELLED);
+    rig_assert_phase(&f.rig, MOLT_PHASE_FAILED, MOLT_E_CANCELLED);
     /* in its trial */
     assert_int_equal(install(&f, &second), MOLT_DONE);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
@@ -205,19 +176,19 @@ static void operator_gives_up(void **state)
     assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_OK);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &base));
-    assert_phase(&f, MOLT_PHASE_FAILED, MOLT_E_CANCELLED);
+    rig_assert_phase(&f.rig, MOLT_PHASE_FAILED, MOLT_E_CANCELLED);
     assert_int_equal(install(&f, &second), MOLT_E_FAILED_BEFORE);
     assert_flash_as_before(&f);
     /* while the confirm is being finished it is too late */
     f.rig.port.retry_failed = true;
     assert_int_equal(install(&f, &second), MOLT_DONE);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
-    set_phase(&f, MOLT_PHASE_CONFIRMING);
+    rig_set_phase(&f.rig, MOLT_PHASE_CONFIRMING);
     assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_E_NO_WAY_BACK);
     assert_true(rig_runs(&f.rig, &second));
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &second));
-    assert_phase(&f, MOLT_PHASE_CONFIRMED, 0);
+    rig_assert_phase(&f.rig, MOLT_PHASE_CONFIRMED, 0);
     assert_int_equal(binding_count(&f, MOLT_CANDIDATE), 0);
     finish(&f);
 }
@@ -228,9 +199,9 @@ static void back_to_the_other_slot(void **state)
     struct fixture f;
     (void)state;
     start_on_base(&f, &usual);
-    settle(&f, &first);
+    rig_settle(&f.rig, &first);
     assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_OK);
-    assert_phase(&f, MOLT_PHASE_CONFIRMED, 0);
+    rig_assert_phase(&f.rig, MOLT_PHASE_CONFIRMED, 0);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &old_version));
     assert_int_equal(install(&f, &first), MOLT_E_FAILED_BEFORE);
@@ -246,14 +217,14 @@ static void the_other_slots_files_survive(void **state)
     (void)state;
     start_on_base(&f, &usual);
     rig_version_make(&next, 0x9000, 3, 0, true, &input);
-    settle(&f, &next);
+    rig_settle(&f.rig, &next);
     struct rig_version one, two;
     rig_version_files(&one, &next, 5, &input);
     rig_version_files(&two, &next, 6, &input);
     assert_int_equal(install(&f, &one), MOLT_DONE);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_int_equal(rig_start(&f.rig), MOLT_OK); /* failed */
-    settle(&f, &two);
+    rig_settle(&f.rig, &two);
     assert_true(directory_is_there(&f, &base));
     assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_OK);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
@@ -275,10 +246,10 @@ static void firmware_after_files(void **state)
     (void)state;
     start_on_base(&f, &usual);
     rig_version_make(&next, 0x9000, 3, 0, true, &input);
-    settle(&f, &next); /* slot 0; base's files belong to slot 1 */
+    rig_settle(&f.rig, &next); /* slot 0; base's files belong to slot 1 */
     struct rig_version files;
     rig_version_files(&files, &next, 5, &input);
-    settle(&f, &files);
+    rig_settle(&f.rig, &files);
     input.sequence = 8;
     rig_version_make(&plain, 0xA000, 4, 0, false, &input);
     rig_serve_version(&f.rig, &plain);
@@ -314,7 +285,7 @@ static void files_of_another_image_are_not_inherited(void **state)
     start_on_base(&f, &usual);
     rig_version_make(&plain, 0xA000, 4, 0, false, &input);
     f.rig.port.device.running_image[31] ^= 1;
-    settle(&f, &plain);
+    rig_settle(&f.rig, &plain);
     rig_version_free(&plain);
     finish(&f);
 }
@@ -353,11 +324,11 @@ static void another_slot_came_up(void **state)
     for (int i = 0; i < 4; i++) {
         enum molt_trial_action action = MOLT_TRIAL_RESTART;
         assert_int_equal(install(&f, &first), MOLT_DONE);
-        set_phase(&f, phases[i]);
+        rig_set_phase(&f.rig, phases[i]);
         f.rig.port.device.running = 0; /* as if started from there */
         assert_int_equal(molt_trial_boot(&f.rig.port, &action), MOLT_OK);
         assert_int_equal(action, MOLT_TRIAL_RUN);
-        assert_phase(&f, MOLT_PHASE_FAILED, outcomes[i]);
+        rig_assert_phase(&f.rig, MOLT_PHASE_FAILED, outcomes[i]);
         assert_int_equal(rig_start(&f.rig), MOLT_OK);
         assert_true(rig_runs(&f.rig, &base));
     }
@@ -390,30 +361,20 @@ static void device_without_slots(void **state)
         assert_int_equal(install(&f, version), MOLT_DONE);
         assert_int_equal(molt_trial_boot(&f.rig.port, &action), MOLT_OK);
         assert_int_equal(action, MOLT_TRIAL_RUN);
-        assert_phase(&f, MOLT_PHASE_TRIAL, 0);
+        rig_assert_phase(&f.rig, MOLT_PHASE_TRIAL, 0);
         assert_true(rig_has_files(&f.rig, version));
         assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_OK);
         assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_E_NO_TRIAL);
         assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_E_NO_WAY_BACK);
         assert_int_equal(molt_trial_boot(&f.rig.port, &action), MOLT_OK);
         assert_true(rig_has_files(&f.rig, version));
-        assert_phase(&f, MOLT_PHASE_CONFIRMED, 0);
+        rig_assert_phase(&f.rig, MOLT_PHASE_CONFIRMED, 0);
         assert_int_equal(install(&f, version), MOLT_E_INSTALLED);
     }
     /* as before, and not confirmed */
     assert_int_equal(binding_count(&f, 0), 1);
     assert_memory_equal(f.before, f.rig.bytes, f.rig.vfs_offset);
     finish(&f);
-}
-
-/* Slot 0's record as bootloaders without rollback leave it: it boots, and is no way back yet. */
-static void undefined_record(struct fixture *f)
-{
-    struct molt_otadata_record record = {
-        .seq = 1, .state = MOLT_OTA_UNDEFINED, .crc = molt_otadata_crc(1)};
-    memset(record.label, 0xFF, sizeof record.label);
-    memset(f->rig.bytes + RIG_OTADATA, 0xFF, MOLT_OTADATA_SIZE);
-    molt_otadata_serialize(&record, f->rig.bytes + RIG_OTADATA);
 }
 
 /* One app only. */
@@ -425,9 +386,9 @@ static void device_with_one_slot(void **state)
     start(&f, &(struct rig_options){.slot_size = 0x20000, .slot_count = 1});
     rig_version_files(&files, &old_version, 5, &(struct molt_pack_input){.board = "RIG"});
     assert_int_equal(install(&f, &base), MOLT_E_NO_SECOND_SLOT);
-    undefined_record(&f);
+    rig_undefined_record(&f.rig);
     memcpy(f.before, f.rig.bytes, RIG_FLASH_SIZE);
-    settle(&f, &files);
+    rig_settle(&f.rig, &files);
     assert_flash_as_before(&f); /* otadata agrees with what runs */
     rig_version_free(&files);
     finish(&f);
@@ -443,8 +404,7 @@ static void native_code_must_suit_the_device(void **state)
     struct molt_pack_input input = {.board = "RIG", .sequence = 9, .files = &file, .file_count = 1};
     (void)state;
     start_on_base(&f, &usual);
-    assert_int_equal(molt_bundle_build(&bundle, &input, &rig_signer, NULL, NULL), MOLT_OK);
-    rig_serve(&f.rig, bundle.data, (uint32_t)bundle.size);
+    bundle = rig_serve_input(&f.rig, &input);
     f.rig.port.device.mpy_abi = 0x0602;
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_MPY_ABI);
     assert_memory_equal(f.before, f.rig.bytes, RIG_FLASH_SIZE);
@@ -463,14 +423,12 @@ static void refusals(void **state)
         .board = "OTHER", .sequence = 9, .files = &file, .file_count = 1};
     (void)state;
     start_on_base(&f, &usual);
-    assert_int_equal(molt_bundle_build(&bundle, &input, &rig_signer, NULL, NULL), MOLT_OK);
-    rig_serve(&f.rig, bundle.data, (uint32_t)bundle.size);
+    bundle = rig_serve_input(&f.rig, &input);
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_BOARD);
     molt_bytes_free(&bundle);
     input.board = "RIG";
     input.sequence = 1;
-    assert_int_equal(molt_bundle_build(&bundle, &input, &rig_signer, NULL, NULL), MOLT_OK);
-    rig_serve(&f.rig, bundle.data, (uint32_t)bundle.size);
+    bundle = rig_serve_input(&f.rig, &input);
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_DOWNGRADE);
     const struct molt_files *files = f.rig.port.files;
     f.rig.port.files = NULL;
@@ -488,7 +446,7 @@ static void refusals(void **state)
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_E_STORE);
     f.rig.record[MOLT_RECORD_RELEASES].bytes[0] = 1;
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
-    assert_phase(&f, MOLT_PHASE_CONFIRMED, 0); /* the confirm goes on */
+    rig_assert_phase(&f.rig, MOLT_PHASE_CONFIRMED, 0); /* the confirm goes on */
     assert_true(rig_runs(&f.rig, &first));
     finish(&f);
 }
@@ -513,13 +471,8 @@ static void full_bindings(void **state)
     struct molt_release_binding bindings[MOLT_RELEASES_MAX];
     (void)state;
     start_on_base(&f, &usual);
-    assert_int_equal(molt_releases_load(&f.rig.store, bindings), 1);
-    for (uint32_t i = 1; i < MOLT_RELEASES_MAX; i++) {
-        bindings[i] = bindings[0];
-        bindings[i].slot_offset = 0x200000u + i;
-    }
-    assert_int_equal(molt_releases_save(&f.rig.store, bindings, MOLT_RELEASES_MAX), MOLT_OK);
-    settle(&f, &first);
+    rig_fill_bindings(&f.rig);
+    rig_settle(&f.rig, &first);
     assert_int_equal(binding_count(&f, 0x200001u), 0);
     assert_int_equal(binding_count(&f, 0x200002u), 1);
     /* full again, with a candidate among them */
@@ -528,7 +481,7 @@ static void full_bindings(void **state)
     bindings[count] = bindings[0];
     bindings[count].slot_offset = MOLT_CANDIDATE;
     assert_int_equal(molt_releases_save(&f.rig.store, bindings, MOLT_RELEASES_MAX), MOLT_OK);
-    settle(&f, &second);
+    rig_settle(&f.rig, &second);
     assert_int_equal(binding_count(&f, 0x200002u), 1);
     finish(&f);
 }
@@ -549,27 +502,18 @@ static void torn_chunk_is_remembered(void **state)
     while (engine.chunks_written == 0 || engine.state != MOLT_STATE_CHECK) {
         assert_int_equal(molt_engine_step(&engine), MOLT_OK);
     }
-    assert_int_equal(update_of(&f).chunk, 1);
-    settle(&f, &first);
-    assert_int_equal(update_of(&f).chunk, 1);
+    assert_int_equal(rig_update(&f.rig).chunk, 1);
+    rig_settle(&f.rig, &first);
+    assert_int_equal(rig_update(&f.rig).chunk, 1);
     assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_E_NO_WAY_BACK);
-    settle(&f, &second);
-    assert_int_equal(update_of(&f).chunk, 1);
+    rig_settle(&f.rig, &second);
+    assert_int_equal(rig_update(&f.rig).chunk, 1);
     rig_serve_version(&f.rig, &next);
     assert_int_equal(rig_install(&f.rig, &engine), MOLT_DONE);
     assert_int_equal(engine.chunks_kept, 1);
     assert_int_equal(engine.chunks_written, 1);
     rig_version_free(&next);
     finish(&f);
-}
-
-static int pack(struct molt_bytes *bundle, const struct molt_pack_file *files, uint32_t count,
-                uint32_t sequence)
-{
-    struct molt_pack_input input = {
-        .board = "RIG", .sequence = sequence, .files = files, .file_count = count};
-    struct molt_diag diag;
-    return molt_bundle_build(bundle, &input, &rig_signer, NULL, &diag);
 }
 
 static int read_file(struct fixture *f, const char *name, char *text, uint32_t capacity)
@@ -593,8 +537,9 @@ static void the_same_release_again(void **state)
     (void)state;
     start_on_base(&f, &usual);
     for (uint32_t round = 0; round < 2; round++) {
-        assert_int_equal(pack(&bundle, files, 2, 10 + round), MOLT_OK);
-        rig_serve(&f.rig, bundle.data, (uint32_t)bundle.size);
+        bundle = rig_serve_input(
+            &f.rig, &(struct molt_pack_input){
+                        .board = "RIG", .sequence = 10 + round, .files = files, .file_count = 2});
         if (round == 0) { /* half a file of an install that was cut is nobody's work */
             struct molt_bundle_view view;
             assert_int_equal(molt_bundle_open(&view, bundle.data, bundle.size, NULL), MOLT_OK);
@@ -634,8 +579,9 @@ static void names_without_content(void **state)
                                      {"main.py", (const uint8_t *)"pass", 4, MOLT_KEEP_REPLACE}};
     (void)state;
     start_on_base(&f, &usual);
-    assert_int_equal(pack(&bundle, files, 3, 10), MOLT_OK);
-    rig_serve(&f.rig, bundle.data, (uint32_t)bundle.size);
+    bundle = rig_serve_input(
+        &f.rig,
+        &(struct molt_pack_input){.board = "RIG", .sequence = 10, .files = files, .file_count = 3});
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_DONE);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_int_equal(read_file(&f, "main.py", text, sizeof text), 4);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
-#include "rig_bundle.h"
+#include "rig_steps.h"
 #include "testing.h"
 
 static struct rig_version old_version, new_version;
@@ -48,20 +48,6 @@ static void damage(struct fixture *f)
     f->rig.bytes[f->slot->offset + 0x5000] ^= 0x10;
 }
 
-static struct molt_update update_of(struct fixture *f)
-{
-    struct molt_update update;
-    assert_int_equal(molt_update_load(&f->rig.store, &update), MOLT_OK);
-    return update;
-}
-
-static void set_phase(struct fixture *f, enum molt_phase phase)
-{
-    struct molt_update update = update_of(f);
-    update.phase = (uint8_t)phase;
-    assert_int_equal(molt_update_save(&f->rig.store, &update), MOLT_OK);
-}
-
 static const struct rig_options usual = {.slot_size = 0x20000};
 static const struct rig_options without_rollback = {.slot_size = 0x20000, .no_rollback = true};
 
@@ -71,12 +57,11 @@ static void confirming_ends_when_the_target_is_lost(void **state)
     struct fixture f;
     (void)state;
     start_trial(&f, &usual);
-    set_phase(&f, MOLT_PHASE_CONFIRMING);
+    rig_set_phase(&f.rig, MOLT_PHASE_CONFIRMING);
     damage(&f);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &old_version));
-    assert_int_equal(update_of(&f).phase, MOLT_PHASE_FAILED);
-    assert_int_equal(update_of(&f).outcome, MOLT_E_BOOT_DISAGREES);
+    rig_assert_phase(&f.rig, MOLT_PHASE_FAILED, MOLT_E_BOOT_DISAGREES);
     finish(&f);
 }
 
@@ -86,7 +71,7 @@ static void confirming_counts_its_own_switches(void **state)
     struct fixture f;
     (void)state;
     start_trial(&f, &usual);
-    struct molt_update update = update_of(&f);
+    struct molt_update update = rig_update(&f.rig);
     update.switches = MOLT_SWITCHES_MAX;
     assert_int_equal(molt_update_save(&f.rig.store, &update), MOLT_OK);
     f.rig.nor.cut_at = f.rig.nor.operations + 2; /* the record's erase, behind the store's write */
@@ -95,7 +80,7 @@ static void confirming_counts_its_own_switches(void **state)
     molt_nor_power_up(&f.rig.nor);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &new_version));
-    assert_int_equal(update_of(&f).phase, MOLT_PHASE_CONFIRMED);
+    assert_int_equal(rig_update(&f.rig).phase, MOLT_PHASE_CONFIRMED);
     finish(&f);
 }
 
@@ -115,11 +100,11 @@ static void no_way_back_runs_on(void **state)
     assert_int_equal(rig_boot(&f.rig), MOLT_OK);
     assert_int_equal(molt_trial_boot(&f.rig.port, &action), MOLT_E_NO_WAY_BACK);
     assert_int_equal(action, MOLT_TRIAL_RUN);
-    assert_int_equal(update_of(&f).phase, MOLT_PHASE_ROLLING_BACK);
+    assert_int_equal(rig_update(&f.rig).phase, MOLT_PHASE_ROLLING_BACK);
     assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_E_NO_WAY_BACK);
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_UNCONFIRMED);
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_OK);
-    assert_int_equal(update_of(&f).phase, MOLT_PHASE_CONFIRMED);
+    assert_int_equal(rig_update(&f.rig).phase, MOLT_PHASE_CONFIRMED);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(rig_start(&f.rig), MOLT_OK);
         assert_true(rig_runs(&f.rig, &new_version));
@@ -143,7 +128,7 @@ static void no_rollback_while_installing(void **state)
     memcpy(otadata, f.rig.bytes + RIG_OTADATA, sizeof otadata);
     assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_E_NO_WAY_BACK);
     assert_memory_equal(otadata, f.rig.bytes + RIG_OTADATA, sizeof otadata);
-    assert_int_equal(update_of(&f).phase, MOLT_PHASE_INSTALLING);
+    assert_int_equal(rig_update(&f.rig).phase, MOLT_PHASE_INSTALLING);
     rig_version_free(&next);
     finish(&f);
 }
@@ -164,8 +149,8 @@ static void no_rollback_when_an_install_has_begun(void **state)
     while (engine.state <= MOLT_STATE_HEAL) {
         assert_int_equal(molt_engine_step(&engine), MOLT_OK);
     }
-    assert_int_equal(update_of(&f).phase, MOLT_PHASE_INSTALLING);
-    assert_int_equal(update_of(&f).chunk, MOLT_NO_CHUNK);
+    assert_int_equal(rig_update(&f.rig).phase, MOLT_PHASE_INSTALLING);
+    assert_int_equal(rig_update(&f.rig).chunk, MOLT_NO_CHUNK);
     assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_E_NO_WAY_BACK);
     rig_version_free(&next);
     finish(&f);
@@ -180,7 +165,7 @@ static void no_install_after_giving_up(void **state)
     start_trial(&f, &usual);
     assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_OK);
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_UNCONFIRMED);
-    assert_int_equal(update_of(&f).phase, MOLT_PHASE_ROLLING_BACK);
+    assert_int_equal(rig_update(&f.rig).phase, MOLT_PHASE_ROLLING_BACK);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &old_version));
     finish(&f);
@@ -197,10 +182,10 @@ static void trial_of_another_tool_is_respected(void **state)
     memset(&f.rig.record[MOLT_RECORD_UPDATE], 0, sizeof f.rig.record[0]);
     assert_int_equal(rig_install(&f.rig, &engine), MOLT_E_UNCONFIRMED);
     assert_int_equal(engine.bytes_fetched, engine.manifest.data_offset); /* no payload */
-    assert_int_equal(update_of(&f).phase, MOLT_PHASE_NONE);
+    assert_int_equal(rig_update(&f.rig).phase, MOLT_PHASE_NONE);
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_OK);
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_E_NO_TRIAL);
-    assert_int_equal(update_of(&f).phase, MOLT_PHASE_NONE);
+    assert_int_equal(rig_update(&f.rig).phase, MOLT_PHASE_NONE);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &new_version));
     finish(&f);
@@ -245,7 +230,7 @@ static void failed_target_does_not_come_up_again(void **state)
     damage(&f);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &old_version));
-    assert_int_equal(update_of(&f).outcome, MOLT_E_UNCONFIRMED);
+    assert_int_equal(rig_update(&f.rig).outcome, MOLT_E_UNCONFIRMED);
     damage(&f);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &old_version));
@@ -303,8 +288,7 @@ static void confirmed_image_is_given_up(void **state)
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_E_BOOT_DISAGREES);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &old_version));
-    assert_int_equal(update_of(&f).phase, MOLT_PHASE_FAILED);
-    assert_int_equal(update_of(&f).outcome, MOLT_E_CANCELLED);
+    rig_assert_phase(&f.rig, MOLT_PHASE_FAILED, MOLT_E_CANCELLED);
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_E_FAILED_BEFORE);
     finish(&f);
 }
@@ -336,12 +320,12 @@ static void vanished_target_ends(void **state)
     (void)state;
     start(&f, &usual);
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_DONE);
-    struct molt_update update = update_of(&f);
+    struct molt_update update = rig_update(&f.rig);
     update.target_offset = 0x77000;
     assert_int_equal(molt_update_save(&f.rig.store, &update), MOLT_OK);
     assert_int_equal(molt_trial_boot(&f.rig.port, &action), MOLT_OK);
     assert_int_equal(action, MOLT_TRIAL_RUN);
-    assert_int_equal(update_of(&f).phase, MOLT_PHASE_FAILED);
+    assert_int_equal(rig_update(&f.rig).phase, MOLT_PHASE_FAILED);
     finish(&f);
 }
 
@@ -402,7 +386,7 @@ static void store_errors_are_told_and_got_over(void **state)
         assert_true(rig_runs(&f.rig, &old_version) || rig_runs(&f.rig, &new_version));
         assert_int_equal(whole_update(&f.rig, &f.rig.store), MOLT_OK);
         assert_true(rig_runs(&f.rig, &new_version));
-        assert_int_equal(update_of(&f).phase, MOLT_PHASE_CONFIRMED);
+        assert_int_equal(rig_update(&f.rig).phase, MOLT_PHASE_CONFIRMED);
         finish(&f);
     }
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
-#include "rig_bundle.h"
+#include "rig_steps.h"
 #include "testing.h"
 
 /* base: a bundle with files, confirmed in slot 1. image: nobody signed it, for slot 0. */
@@ -28,15 +28,9 @@ static void start(struct fixture *f, const struct rig_options *options)
     rig_version_unsigned(&image, 0x18010, 3, 0, &base);
     rig_init(&f->rig, options, old_version.image, old_version.length);
     assert_int_equal(rig_start(&f->rig), MOLT_OK);
-    rig_serve_version(&f->rig, &base);
-    assert_int_equal(rig_install(&f->rig, NULL), MOLT_DONE);
-    assert_int_equal(rig_start(&f->rig), MOLT_OK);
-    assert_int_equal(molt_trial_confirm(&f->rig.port), MOLT_OK);
-    assert_true(rig_runs(&f->rig, &base));
+    rig_settle(&f->rig, &base);
     rig_serve_version(&f->rig, &image);
-    f->before = malloc(RIG_FLASH_SIZE);
-    assert_non_null(f->before);
-    memcpy(f->before, f->rig.bytes, RIG_FLASH_SIZE);
+    f->before = rig_snapshot(&f->rig);
 }
 
 static void finish(struct fixture *f)
@@ -46,19 +40,6 @@ static void finish(struct fixture *f)
     rig_version_free(&base);
     rig_version_free(&image);
     free(f->before);
-}
-
-static struct molt_update update_of(struct fixture *f)
-{
-    struct molt_update update;
-    assert_int_equal(molt_update_load(&f->rig.store, &update), MOLT_OK);
-    return update;
-}
-
-static void assert_phase(struct fixture *f, enum molt_phase phase, int outcome)
-{
-    assert_int_equal(update_of(f).phase, phase);
-    assert_int_equal(update_of(f).outcome, outcome);
 }
 
 static void to_target(struct fixture *f, int number)
@@ -83,7 +64,7 @@ static void installs(void **state)
     assert_int_equal(f.rig.bytes_served, image.length); /* asked for once */
     assert_int_equal(f.engine.chunks_written, 0x19);    /* sectors */
     assert_int_equal(f.engine.bytes_written, image.length);
-    struct molt_update update = update_of(&f);
+    struct molt_update update = rig_update(&f.rig);
     assert_memory_equal(update.digest, image.sha256, 32);
     assert_int_equal(update.sequence, 0);
     assert_int_equal(update.phase, MOLT_PHASE_SWITCHING);
@@ -116,7 +97,7 @@ static void falls_back(void **state)
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &base));
-    assert_phase(&f, MOLT_PHASE_FAILED, MOLT_E_UNCONFIRMED);
+    rig_assert_phase(&f.rig, MOLT_PHASE_FAILED, MOLT_E_UNCONFIRMED);
     assert_int_equal(molt_failed_has(&f.rig.store, image.sha256), 1);
     /* the operator asked for it by name: it is written again, and nothing of it */
     assert_int_equal(rig_install(&f.rig, &f.engine), MOLT_DONE);
@@ -140,7 +121,7 @@ static void equal_sectors_are_kept(void **state)
     assert_int_equal(f.engine.chunks_written, 1);
     assert_int_equal(f.engine.chunks_kept, 0x18);
     /* a bundle was cut in its second chunk */
-    update = update_of(&f);
+    update = rig_update(&f.rig);
     update.phase = MOLT_PHASE_INSTALLING;
     update.chunk = 1;
     assert_int_equal(molt_update_save(&f.rig.store, &update), MOLT_OK);
@@ -169,17 +150,6 @@ static void equal_sectors_are_kept(void **state)
     finish(&f);
 }
 
-/* The very code, and not one byte of flash changed. */
-static void refused(struct fixture *f, int error)
-{
-    int code = rig_install(&f->rig, NULL);
-    if (code != error) {
-        print_error("expected %s, found %s\n", molt_strerror(error), molt_strerror(code));
-    }
-    assert_int_equal(code, error);
-    assert_memory_equal(f->before, f->rig.bytes, RIG_FLASH_SIZE);
-}
-
 static void refusals_before_the_first_erase(void **state)
 {
     static const struct {
@@ -197,35 +167,35 @@ static void refusals_before_the_first_erase(void **state)
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         uint8_t was = image.bundle.data[heads[i].offset];
         image.bundle.data[heads[i].offset] = heads[i].value;
-        refused(&f, heads[i].error);
+        rig_assert_refused(&f.rig, f.before, heads[i].error);
         image.bundle.data[heads[i].offset] = was;
     }
     uint32_t address = molt_get_le32(image.bundle.data + 24);
     molt_put_le32(image.bundle.data + 24, 0x3FFF0030u);
-    refused(&f, MOLT_E_IMAGE_MERGED);
+    rig_assert_refused(&f.rig, f.before, MOLT_E_IMAGE_MERGED);
     molt_put_le32(image.bundle.data + 24, address);
     f.rig.port.image = 31;
-    refused(&f, MOLT_E_IMAGE_TRUNCATED);
+    rig_assert_refused(&f.rig, f.before, MOLT_E_IMAGE_TRUNCATED);
     f.rig.port.image = 0x20001;
-    refused(&f, MOLT_E_SLOT_TOO_SMALL);
+    rig_assert_refused(&f.rig, f.before, MOLT_E_SLOT_TOO_SMALL);
     f.rig.port.image = 0xFFFFFFFFu;
-    refused(&f, MOLT_E_SLOT_TOO_SMALL);
+    rig_assert_refused(&f.rig, f.before, MOLT_E_SLOT_TOO_SMALL);
     f.rig.port.image = image.length;
     f.rig.bundle_size = 20;
-    refused(&f, MOLT_E_BUNDLE_TRUNCATED);
+    rig_assert_refused(&f.rig, f.before, MOLT_E_BUNDLE_TRUNCATED);
     f.rig.bundle_size = image.length;
     to_target(&f, 1);
-    refused(&f, MOLT_E_ARGUMENT);
+    rig_assert_refused(&f.rig, f.before, MOLT_E_ARGUMENT);
     to_target(&f, 2);
-    refused(&f, MOLT_E_NOT_A_SLOT);
+    rig_assert_refused(&f.rig, f.before, MOLT_E_NOT_A_SLOT);
     to_target(&f, MOLT_OTADATA_FACTORY);
-    refused(&f, MOLT_E_NOT_A_SLOT);
+    rig_assert_refused(&f.rig, f.before, MOLT_E_NOT_A_SLOT);
     f.rig.port.has_target = false;
     f.rig.port.device.slot_count = 1;
     f.rig.port.device.slots = f.rig.slots + 1;
-    refused(&f, MOLT_E_NO_SECOND_SLOT);
+    rig_assert_refused(&f.rig, f.before, MOLT_E_NO_SECOND_SLOT);
     f.rig.port.device.otadata_offset = 0;
-    refused(&f, MOLT_E_OTADATA_NONE);
+    rig_assert_refused(&f.rig, f.before, MOLT_E_OTADATA_NONE);
     finish(&f);
 }
 
@@ -249,46 +219,14 @@ static void never_switches_to_a_broken_image(void **state)
     finish(&f);
 }
 
-struct liar {
-    const struct molt_flash *flash;
-    uint32_t from, to;
-};
-
-/* Cells in [from, to) read as if one bit were stuck. */
-static int lying_read(void *context, uint32_t offset, void *buffer, uint32_t n)
-{
-    struct liar *liar = context;
-    int code = molt_flash_read(liar->flash, offset, buffer, n);
-    for (uint32_t i = 0; code >= 0 && i < n; i++) {
-        if (offset + i >= liar->from && offset + i < liar->to) {
-            ((uint8_t *)buffer)[i] ^= 4;
-        }
-    }
-    return code;
-}
-
-static int honest_program(void *context, uint32_t offset, const void *data, uint32_t n)
-{
-    return molt_flash_program(((struct liar *)context)->flash, offset, data, n);
-}
-
-static int honest_erase(void *context, uint32_t offset, uint32_t n)
-{
-    return molt_flash_erase(((struct liar *)context)->flash, offset, n);
-}
-
 static void reads_back(void **state)
 {
-    static const struct molt_flash_ops ops = {lying_read, honest_program, honest_erase, NULL};
     struct fixture f;
     (void)state;
     start(&f, &usual);
-    struct liar liar = {&f.rig.flash, f.rig.slots[0].offset + 0x9800,
-                        f.rig.slots[0].offset + 0x9801};
-    struct molt_flash flash = f.rig.flash;
-    flash.ops = &ops;
-    flash.context = &liar;
-    f.rig.port.flash = &flash;
+    struct rig_bad_flash bad;
+    rig_bad_flash_init(&bad, &f.rig.flash, f.rig.slots[0].offset + 0x9800);
+    f.rig.port.flash = &bad.flash;
     assert_int_equal(rig_install(&f.rig, &f.engine), MOLT_E_VERIFY);
     assert_int_equal(f.engine.failed_in, MOLT_STATE_SCAN);
     assert_int_equal(f.engine.pack_at, 0x9000);
@@ -308,11 +246,11 @@ static void factory_on_trial(void **state)
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_int_equal(f.rig.port.device.running, MOLT_OTADATA_FACTORY);
     assert_true(rig_runs(&f.rig, &image));
-    assert_phase(&f, MOLT_PHASE_TRIAL, 0);
+    rig_assert_phase(&f.rig, MOLT_PHASE_TRIAL, 0);
     /* no confirm: the hook brings the slot back that ran before */
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &base));
-    assert_phase(&f, MOLT_PHASE_FAILED, MOLT_E_CANCELLED);
+    rig_assert_phase(&f.rig, MOLT_PHASE_FAILED, MOLT_E_CANCELLED);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &base));
     /* given up by the operator */
@@ -328,7 +266,7 @@ static void factory_on_trial(void **state)
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_OK);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &image));
-    assert_phase(&f, MOLT_PHASE_CONFIRMED, 0);
+    rig_assert_phase(&f.rig, MOLT_PHASE_CONFIRMED, 0);
     assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_OK);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &base));
@@ -347,7 +285,7 @@ static void factory_that_does_not_load(void **state)
     f.rig.bytes[f.rig.slots[0].offset + 0x5000] ^= 0x10;
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &base));
-    assert_phase(&f, MOLT_PHASE_FAILED, MOLT_E_BOOT_DISAGREES);
+    rig_assert_phase(&f.rig, MOLT_PHASE_FAILED, MOLT_E_BOOT_DISAGREES);
     finish(&f);
 }
 
@@ -386,18 +324,18 @@ static void switches_by_hand(void **state)
     assert_int_equal(molt_slot_switch(&f.rig.port, 2), MOLT_E_NOT_A_SLOT);
     assert_memory_equal(f.before, f.rig.bytes, RIG_FLASH_SIZE);
     assert_int_equal(molt_slot_switch(&f.rig.port, 0), MOLT_OK);
-    update = update_of(&f);
+    update = rig_update(&f.rig);
     assert_int_equal(update.phase, MOLT_PHASE_SWITCHING);
     assert_int_equal(update.sequence, 0);
     assert_memory_equal(update.digest, old_version.sha256, 32);
     assert_int_equal(molt_slot_switch(&f.rig.port, 0), MOLT_OK); /* on its way */
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &old_version));
-    assert_phase(&f, MOLT_PHASE_TRIAL, 0);
+    rig_assert_phase(&f.rig, MOLT_PHASE_TRIAL, 0);
     assert_int_equal(molt_slot_switch(&f.rig.port, 1), MOLT_E_UNCONFIRMED);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_true(rig_runs(&f.rig, &base));
-    assert_phase(&f, MOLT_PHASE_FAILED, MOLT_E_UNCONFIRMED);
+    rig_assert_phase(&f.rig, MOLT_PHASE_FAILED, MOLT_E_UNCONFIRMED);
     assert_int_equal(molt_slot_switch(&f.rig.port, 0), MOLT_OK);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_OK);
@@ -422,19 +360,9 @@ static void a_switch_on_its_way(void **state)
     rig_serve_version(&f.rig, &next);
     assert_int_equal(rig_install(&f.rig, NULL), MOLT_DONE);
     assert_int_equal(molt_slot_switch(&f.rig.port, 0), MOLT_OK);
-    assert_int_equal(update_of(&f).sequence, 9);
+    assert_int_equal(rig_update(&f.rig).sequence, 9);
     rig_version_free(&next);
     finish(&f);
-}
-
-/* Slot 0's record as bootloaders without rollback leave it: it boots, and is no way back yet. */
-static void undefined_record(struct fixture *f)
-{
-    struct molt_otadata_record record = {
-        .seq = 1, .state = MOLT_OTA_UNDEFINED, .crc = molt_otadata_crc(1)};
-    memset(record.label, 0xFF, sizeof record.label);
-    memset(f->rig.bytes + RIG_OTADATA, 0xFF, MOLT_OTADATA_SIZE);
-    molt_otadata_serialize(&record, f->rig.bytes + RIG_OTADATA);
 }
 
 /* What runs gets its way back first. */
@@ -443,7 +371,7 @@ static void heals_before_a_switch(void **state)
     struct fixture f;
     (void)state;
     start(&f, &usual);
-    undefined_record(&f);
+    rig_undefined_record(&f.rig);
     assert_int_equal(rig_start(&f.rig), MOLT_OK);
     assert_int_equal(f.rig.port.device.running, 0);
     assert_int_equal(molt_slot_switch(&f.rig.port, 1), MOLT_OK);
@@ -460,7 +388,7 @@ static void no_switch_to_a_torn_slot(void **state)
     struct fixture f;
     (void)state;
     start(&f, &usual);
-    struct molt_update update = update_of(&f);
+    struct molt_update update = rig_update(&f.rig);
     update.phase = MOLT_PHASE_INSTALLING;
     update.from_offset = f.rig.slots[1].offset;
     update.target_offset = f.rig.slots[0].offset;
