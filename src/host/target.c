@@ -9,20 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "host/filekind.h"
 #include "host/memflash.h"
 #include "host/target_board.h"
+#include "host/target_file.h"
 #include "molt/host/file.h"
-
-#define FILE_LIMIT     (128u << 20) /* the largest flash that a header can name */
-#define IMAGE_MAGIC    0xE9
-#define BASE_MAX       MOLT_PTABLE_OFFSET /* of a bare table; bootloaders begin before it */
-#define EXPECTED_FILES "expected a firmware file, a flash dump, an app image or a partition table"
+#include "molt/uf2.h"
 
 const char *molt_target_kind_name(enum molt_target_kind kind)
 {
-    static const char *const names[] = {"firmware file", "flash dump", "app image",
-                                        "partition table", "simulated board"};
+    static const char *const names[] = {"firmware file",   "flash dump",      "app image",
+                                        "partition table", "simulated board", "file system image",
+                                        "bootloader"};
     return names[kind];
 }
 
@@ -46,22 +43,35 @@ int molt_flash_size_nibble(uint32_t bytes)
 static int check_file(const char *name, const struct stat *status, struct molt_message *message)
 {
     if (S_ISDIR(status->st_mode)) {
-        return molt_fail(
-            message, MOLT_E_FORMAT,
-            "%s: is a directory, " EXPECTED_FILES " (a simulated board is named sim:FOLDER)", name);
+        return molt_fail(message, MOLT_E_FORMAT,
+                         "%s: is a directory, " TARGET_EXPECTED
+                         " (a simulated board is named sim:FOLDER)",
+                         name);
     }
     if (!S_ISREG(status->st_mode)) {
-        return molt_fail(message, MOLT_E_FORMAT, "%s: is a device or pipe, " EXPECTED_FILES, name);
+        return molt_fail(message, MOLT_E_FORMAT, "%s: is a device or pipe, " TARGET_EXPECTED, name);
     }
     if (status->st_size == 0) {
-        return molt_fail(message, MOLT_E_TRUNCATED, "%s: is empty, " EXPECTED_FILES, name);
+        return molt_fail(message, MOLT_E_TRUNCATED, "%s: is empty, " TARGET_EXPECTED, name);
     }
-    if (status->st_size > FILE_LIMIT) {
+    if (status->st_size > TARGET_FILE_LIMIT) {
         return molt_fail(message, MOLT_E_FORMAT,
                          "%s: has %lld bytes, more than the largest flash (%u bytes)", name,
-                         (long long)status->st_size, FILE_LIMIT);
+                         (long long)status->st_size, TARGET_FILE_LIMIT);
     }
     return MOLT_OK;
+}
+
+uint8_t *target_make_place(uint32_t size)
+{
+    void *room = mmap(NULL, (size_t)TARGET_BASE_MAX + size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return room == MAP_FAILED ? NULL : room;
+}
+
+void target_drop_place(uint8_t *place, uint32_t size)
+{
+    munmap(place, (size_t)TARGET_BASE_MAX + size);
 }
 
 /*
@@ -76,7 +86,7 @@ static int read_file(const char *name, uint8_t **place, uint32_t *size,
     *place = NULL;
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENXIO) {
-        return molt_fail(message, MOLT_E_FORMAT, "%s: is a socket, " EXPECTED_FILES, name);
+        return molt_fail(message, MOLT_E_FORMAT, "%s: is a socket, " TARGET_EXPECTED, name);
     }
     if (fd < 0 || fstat(fd, &status) != 0) {
         int error =
@@ -89,145 +99,19 @@ static int read_file(const char *name, uint8_t **place, uint32_t *size,
     int error = check_file(name, &status, message);
     if (!error) {
         *size = (uint32_t)status.st_size;
-        void *room = mmap(NULL, (size_t)BASE_MAX + *size, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (room == MAP_FAILED) {
+        *place = target_make_place(*size);
+        if (!*place) {
             error = molt_fail(message, MOLT_E_NO_MEMORY, "%s: no memory for %u bytes", name, *size);
         } else {
-            *place = room;
-            error = molt_file_read_open(fd, name, *place + BASE_MAX, *size, message);
+            error = molt_file_read_open(fd, name, *place + TARGET_BASE_MAX, *size, message);
         }
     }
     if (error && *place) {
-        munmap(*place, (size_t)BASE_MAX + *size);
+        target_drop_place(*place, *size);
         *place = NULL;
     }
     close(fd);
     return error;
-}
-
-/* ---- Telling what it is ---- */
-
-struct file {
-    const uint8_t *bytes;
-    uint32_t size;
-};
-
-static bool table_at(const struct file *file, uint32_t offset)
-{
-    return file->size > offset && file->size - offset >= 2 && file->bytes[offset] == 0xAA &&
-           file->bytes[offset + 1] == 0x50;
-}
-
-/* An image header there whose chip has a row; NULL otherwise. */
-static const struct molt_chip *chip_at(const struct file *file, uint32_t offset,
-                                       struct molt_image_header *header)
-{
-    if (file->size < offset || file->size - offset < MOLT_IMAGE_HEADER_SIZE ||
-        molt_image_parse_header(header, file->bytes + offset, NULL) != MOLT_OK) {
-        return NULL;
-    }
-    return molt_chip_by_id(header->chip_id);
-}
-
-/* An app has a descriptor or, in old ones, begins with a segment that stays in flash. */
-static bool looks_like_app(const struct file *file, const struct molt_chip *chip)
-{
-    struct molt_app_descriptor app;
-    if (file->size < MOLT_APP_DESCRIPTOR_OFFSET + MOLT_APP_DESCRIPTOR_SIZE) {
-        return false;
-    }
-    molt_image_parse_descriptor(&app, file->bytes + MOLT_APP_DESCRIPTOR_OFFSET);
-    const uint8_t *p = file->bytes + MOLT_IMAGE_HEADER_SIZE;
-    uint32_t load =
-        (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-    return app.present || molt_chip_memory_at(chip, load) == MOLT_MEMORY_MAPPED;
-}
-
-static int unknown_chip(const char *name, const struct molt_image_header *header,
-                        struct molt_message *message)
-{
-    char known[128] = "";
-    for (uint32_t i = 0; molt_chip_at(i); i++) {
-        size_t n = strlen(known);
-        snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", molt_chip_at(i)->name);
-    }
-    return molt_fail(message, MOLT_E_IMAGE_CHIP,
-                     "%s: an image for a chip with id 0x%x, expected one of: %s", name,
-                     header->chip_id, known);
-}
-
-/* The bytes begin with an image: an app, or a bootloader with everything behind it. */
-static int classify_image(struct molt_target *target, const struct file *file,
-                          struct molt_message *message)
-{
-    struct molt_image_header header;
-    const struct molt_chip *chip = chip_at(file, 0, &header);
-    if (file->size < MOLT_IMAGE_HEADER_SIZE) {
-        return molt_fail(message, MOLT_E_TRUNCATED,
-                         "%s: begins as an image, but ends after %u bytes", target->name,
-                         file->size);
-    }
-    if (file->bytes[1] == 0 || file->bytes[1] > MOLT_IMAGE_MAX_SEGMENTS) {
-        return molt_fail(message, MOLT_E_IMAGE_SEGMENTS,
-                         "%s: begins as an image, but with %u segments, expected 1 to %d",
-                         target->name, file->bytes[1], MOLT_IMAGE_MAX_SEGMENTS);
-    }
-    if (!chip) {
-        return unknown_chip(target->name, &header, message);
-    }
-    target->chip = chip;
-    uint32_t table = MOLT_PTABLE_OFFSET - chip->bootloader_offset;
-    if (!table_at(file, table) && looks_like_app(file, chip)) {
-        target->kind = MOLT_TARGET_APP;
-        return MOLT_OK;
-    }
-    if (file->size < table + 32) {
-        return molt_fail(message, MOLT_E_TRUNCATED,
-                         "%s: begins with a bootloader for %s, but ends after %u bytes, before its "
-                         "partition table (at 0x%x of the file): is the file truncated?",
-                         target->name, chip->name, file->size, table);
-    }
-    target->base = chip->bootloader_offset;
-    target->header_flash_size = molt_flash_size_of_nibble(header.flash_size_nibble);
-    /* Where bootloaders begin at 0 both look alike; a dump has the flash's size. */
-    bool whole = target->base == 0 && file->size == target->header_flash_size;
-    target->kind = whole ? MOLT_TARGET_DUMP : MOLT_TARGET_FIRMWARE;
-    return MOLT_OK;
-}
-
-static bool classify_dump(struct molt_target *target, const struct file *file)
-{
-    struct molt_image_header header;
-    for (uint32_t i = 0; molt_chip_at(i); i++) {
-        const struct molt_chip *chip = molt_chip_at(i);
-        if (chip->bootloader_offset && file->size > MOLT_PTABLE_OFFSET &&
-            chip_at(file, chip->bootloader_offset, &header) == chip) {
-            target->kind = MOLT_TARGET_DUMP;
-            target->chip = chip;
-            target->header_flash_size = molt_flash_size_of_nibble(header.flash_size_nibble);
-            return true;
-        }
-    }
-    return false;
-}
-
-static int classify(struct molt_target *target, const struct file *file,
-                    struct molt_message *message)
-{
-    if (file->bytes[0] == IMAGE_MAGIC) {
-        return classify_image(target, file, message);
-    }
-    if (classify_dump(target, file)) {
-        return MOLT_OK;
-    }
-    if (table_at(file, 0) && file->size <= 0x1000) {
-        target->kind = MOLT_TARGET_TABLE;
-        target->base = MOLT_PTABLE_OFFSET;
-        return MOLT_OK;
-    }
-    return molt_fail(message, MOLT_E_FORMAT, "%s: is %s, " EXPECTED_FILES, target->name,
-                     filekind_of(file->bytes, file->size));
 }
 
 static void read_table(struct molt_target *target)
@@ -238,9 +122,13 @@ static void read_table(struct molt_target *target)
     if (n > sizeof bytes) {
         n = sizeof bytes;
     }
-    if (target->kind == MOLT_TARGET_APP) {
-        target->table_error = molt_diag_at(&target->table_diag, MOLT_E_TABLE_MAGIC,
-                                           "an app image has no table", MOLT_DIAG_NONE);
+    const char *none = target->kind == MOLT_TARGET_APP          ? "an app image has no table"
+                       : target->kind == MOLT_TARGET_FILES      ? "a file system has no table"
+                       : target->kind == MOLT_TARGET_BOOTLOADER ? "a bootloader has no table"
+                                                                : NULL;
+    if (none) {
+        target->table_error =
+            molt_diag_at(&target->table_diag, MOLT_E_TABLE_MAGIC, none, MOLT_DIAG_NONE);
         return;
     }
     int error = molt_flash_read(&target->flash, MOLT_PTABLE_OFFSET, bytes, n);
@@ -268,13 +156,18 @@ static int open_file(struct molt_target *target, struct molt_message *message)
     if (error) {
         return error;
     }
-    struct file file = {place + BASE_MAX, size};
-    error = classify(target, &file, message);
+    if (molt_uf2_is(place + TARGET_BASE_MAX, size)) {
+        error = target_flatten(target, &place, &size, message);
+    }
+    if (!error) {
+        const struct file file = {place + TARGET_BASE_MAX, size};
+        error = target_classify(target, &file, message);
+    }
     if (error) {
-        munmap(place, (size_t)BASE_MAX + size);
+        target_drop_place(place, size);
         return error;
     }
-    uint32_t spare = BASE_MAX - target->base; /* whole pages, as the base is */
+    uint32_t spare = TARGET_BASE_MAX - target->base; /* whole pages, as the base is */
     if (spare) {
         munmap(place, spare);
     }
@@ -307,7 +200,7 @@ int molt_target_grow(struct molt_target *target, uint64_t end, struct molt_messa
     if (end <= old) {
         return MOLT_OK;
     }
-    if (end > FILE_LIMIT) {
+    if (end > TARGET_FILE_LIMIT) {
         return molt_fail(message, MOLT_E_RANGE, "%s: would end at 0x%llx, behind the largest flash",
                          target->name, (unsigned long long)end);
     }
@@ -330,6 +223,12 @@ int molt_target_save(struct molt_target *target, struct molt_message *message)
 {
     if (target->kind == MOLT_TARGET_BOARD) {
         return MOLT_OK;
+    }
+    if (target->container != MOLT_CONTAINER_NONE) {
+        return molt_fail(message, MOLT_E_UNSUPPORTED,
+                         "%s: is a UF2 file and is not changed in place: 'molt convert' makes a "
+                         "plain image of it first",
+                         target->name);
     }
     return molt_file_write(target->name, target->bytes + target->base, target->file_size, 0666,
                            MOLT_FILE_REPLACE, message);

@@ -68,7 +68,8 @@ static void judge_image(struct molt_info *info, const struct molt_info_image *fo
 static void gather_bootloader(struct molt_info *info, const struct molt_target *target)
 {
     struct molt_info_image *boot = &info->bootloader;
-    if (!target->chip || target->kind == MOLT_TARGET_APP || target->kind == MOLT_TARGET_TABLE) {
+    if (!target->chip || target->kind == MOLT_TARGET_APP || target->kind == MOLT_TARGET_TABLE ||
+        target->kind == MOLT_TARGET_FILES) {
         return;
     }
     uint32_t offset = target->chip->bootloader_offset;
@@ -159,7 +160,8 @@ static void gather_table(struct molt_info *info, const struct molt_target *targe
 {
     struct molt_diag diag = target->table_diag;
     info->table_error = target->table_error;
-    if (target->kind == MOLT_TARGET_APP) {
+    if (target->kind == MOLT_TARGET_APP || target->kind == MOLT_TARGET_FILES ||
+        target->kind == MOLT_TARGET_BOOTLOADER) {
         return;
     }
     if (target->table_error) {
