@@ -32,7 +32,7 @@ flock 7
 
 cd "$top"
 failed=
-core=$(ls src/core/*.c | grep -v /diag.c)" ports/common/no_diag.c"
+core=$(ls src/core/*.c | grep -v -e /diag.c -e /chip_more.c)" ports/common/no_diag.c ports/common/no_chips.c"
 
 # amalgamate OUT MORE...: engine and core, and what is added.
 amalgamate() {

@@ -31,21 +31,35 @@ struct molt_chip_range {
 
 #define MOLT_CHIP_RANGES 9
 
-/* One row a chip: a new chip is a new row. All offsets in bytes. No pointers inside: native modules
- * carry the table as it is. */
+/*
+ * One row a chip: a new chip is a new row. All offsets in bytes. No pointers inside: native modules
+ * carry the table as it is. A chip whose memory is not known has no ranges: nothing is judged by
+ * load addresses then.
+ */
 struct molt_chip {
     char name[16]; /* as esptool spells it: "esp32", "esp32c3" */
     uint16_t chip_id;
+    uint8_t mmu_page_log2_least, mmu_page_log2_most; /* pages that an app descriptor may name */
     uint32_t bootloader_offset;
-    uint32_t mmu_page_size; /* largest, a power of two; the app descriptor may name a smaller one */
+    uint32_t mmu_page_size;  /* of an app whose descriptor names none of those */
     uint32_t max_flash_size; /* the largest flash that the chip can address */
     struct molt_chip_range range[MOLT_CHIP_RANGES];
 };
 
-/* NULL when the chip is not known. */
+/* NULL when the chip is not known. The device's build knows only the chips of core/chip.c. */
 const struct molt_chip *molt_chip_by_id(uint16_t chip_id);
 const struct molt_chip *molt_chip_by_name(const char *name);
 const struct molt_chip *molt_chip_at(uint32_t index); /* NULL behind the last */
+
+/* The rows of core/chip_more.c, which follow those of core/chip.c; NULL behind the last. */
+const struct molt_chip *molt_chip_more(uint32_t index);
+
+/* False when there are no ranges: load addresses say nothing then. */
+bool molt_chip_memory_known(const struct molt_chip *chip);
+
+/* What a header's frequency nibble means: "80m"; "80m or 40m" where one nibble means both; NULL
+ * when nothing. Host only. */
+const char *molt_chip_flash_freq(const struct molt_chip *chip, uint8_t nibble);
 
 /* What lies there; a reserved range goes before the memory around it, a mapped one before RAM. */
 enum molt_chip_memory molt_chip_memory_at(const struct molt_chip *chip, uint32_t address);

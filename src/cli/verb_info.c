@@ -19,7 +19,7 @@ static const char details[] =
     "  bootloader: null or an image\n"
     "  table: null or {md5, error, partitions: [{name, type, subtype, offset, size, flags}]}\n"
     "  apps: [image]\n"
-    "  findings: [{severity: \"odd\" or \"wrong\", text}], wrong\n"
+    "  findings: [{severity: \"odd\" or \"wrong\", text, fix: null or a command}], wrong\n"
     "An image: {partition, offset, room, empty, error, message, length, segments: [{load_address,\n"
     "  offset, length}], checksum, checksum_ok, sha256, hash_appended, sha256_ok, chip_id,\n"
     "  flash_size, entry, min_rev_full, max_rev_full, idf_version, version, project, build_date,\n"
@@ -161,6 +161,7 @@ static void print_json(const struct molt_info *info, const struct molt_target *t
         json_open(&json, NULL, '{');
         json_text(&json, "severity", info->finding[i].severity == MOLT_WRONG ? "wrong" : "odd");
         json_text(&json, "text", info->finding[i].text);
+        json_text(&json, "fix", info->finding[i].fix[0] ? info->finding[i].fix : NULL);
         json_close(&json, '}');
     }
     json_close(&json, ']');
@@ -256,6 +257,9 @@ static void print_text(const struct molt_info *info, const struct molt_target *t
     for (uint32_t i = 0; i < info->finding_count; i++) {
         printf("%s%s: %s\n", i ? "" : "\n",
                info->finding[i].severity == MOLT_WRONG ? "WRONG" : "odd", info->finding[i].text);
+        if (info->finding[i].fix[0]) {
+            printf("  mend it: %s\n", info->finding[i].fix);
+        }
     }
 }
 

@@ -7,8 +7,11 @@
  * (STACK_LOAD_HEADROOM) and a few calls below the top of the ROM's stack at 0x3FFE3F20.
  */
 static const struct molt_chip chips[] = {
+    /* carried by every device: others in chip_more.c */
     {"esp32",
      0x00,
+     16,
+     16,
      0x1000,
      0x10000,
      16u << 20,
@@ -23,6 +26,8 @@ static const struct molt_chip chips[] = {
       {MOLT_MEMORY_RAM, 0x50000000, 0x50002000}}},
     {"esp32c3",
      0x05,
+     16,
+     16,
      0x0,
      0x10000,
      16u << 20,
@@ -39,17 +44,15 @@ static const struct molt_chip chips[] = {
 
 const struct molt_chip *molt_chip_at(uint32_t index)
 {
-    return index < CHIP_COUNT ? &chips[index] : 0;
+    return index < CHIP_COUNT ? &chips[index] : molt_chip_more(index - (uint32_t)CHIP_COUNT);
 }
 
 const struct molt_chip *molt_chip_by_id(uint16_t chip_id)
 {
-    for (uint32_t i = 0; i < CHIP_COUNT; i++) {
-        if (chips[i].chip_id == chip_id) {
-            return &chips[i];
-        }
+    const struct molt_chip *chip;
+    for (uint32_t i = 0; (chip = molt_chip_at(i)) != 0 && chip->chip_id != chip_id; i++) {
     }
-    return 0;
+    return chip;
 }
 
 static int same_name(const char *a, const char *b)
@@ -63,12 +66,15 @@ static int same_name(const char *a, const char *b)
 
 const struct molt_chip *molt_chip_by_name(const char *name)
 {
-    for (uint32_t i = 0; i < CHIP_COUNT; i++) {
-        if (same_name(chips[i].name, name)) {
-            return &chips[i];
-        }
+    const struct molt_chip *chip;
+    for (uint32_t i = 0; (chip = molt_chip_at(i)) != 0 && !same_name(chip->name, name); i++) {
     }
-    return 0;
+    return chip;
+}
+
+bool molt_chip_memory_known(const struct molt_chip *chip)
+{
+    return chip->range[0].memory != MOLT_MEMORY_NONE;
 }
 
 enum molt_chip_memory molt_chip_memory_at(const struct molt_chip *chip, uint32_t address)

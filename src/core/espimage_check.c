@@ -77,11 +77,11 @@ static int check_revision(const struct molt_image_header *header,
     return MOLT_OK;
 }
 
-/* The chip's page, or the smaller one that the app was built for. */
+/* The chip's usual page, or the one that the app was built for. */
 static uint32_t page_size(const struct molt_image *image, const struct molt_chip *chip)
 {
     uint8_t log2 = image->app.present ? image->app.mmu_page_log2 : 0;
-    if (log2 >= 12 && log2 < 32 && 1u << log2 < chip->mmu_page_size) {
+    if (log2 >= chip->mmu_page_log2_least && log2 <= chip->mmu_page_log2_most) {
         return 1u << log2;
     }
     return chip->mmu_page_size;
@@ -91,6 +91,9 @@ static int check_segments(const struct molt_image *image, const struct molt_imag
                           const struct molt_chip *chip, struct molt_diag *diag)
 {
     uint32_t page = page_size(image, chip);
+    if (!molt_chip_memory_known(chip)) {
+        return MOLT_OK;
+    }
     for (uint32_t i = 0; i < image->header.segment_count; i++) {
         const struct molt_image_segment *segment = &image->segment[i];
         if (is_padding(segment)) {

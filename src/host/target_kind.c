@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
+#include "host/esp8266.h"
 #include "host/filekind.h"
 #include "host/memflash.h"
 #include "host/target_file.h"
@@ -85,7 +86,7 @@ static bool is_fat(const struct file *file)
 static int unknown_chip(const char *name, const struct molt_image_header *header,
                         struct molt_message *message)
 {
-    char known[128] = "";
+    char known[192] = "";
     for (uint32_t i = 0; molt_chip_at(i); i++) {
         size_t n = strlen(known);
         snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", molt_chip_at(i)->name);
@@ -158,6 +159,14 @@ static bool classify_dump(struct molt_target *target, const struct file *file)
 int target_classify(struct molt_target *target, const struct file *file,
                     struct molt_message *message)
 {
+    char header[80];
+    if (esp8266_image(file->bytes, file->size, header)) {
+        return molt_fail(
+            message, MOLT_E_IMAGE_CHIP,
+            "%s: an image for an ESP8266 (%s), which is not supported, " TARGET_EXPECTED
+            " for an ESP32",
+            target->name, header);
+    }
     if (file->bytes[0] == IMAGE_MAGIC) {
         return classify_image(target, file, message);
     }

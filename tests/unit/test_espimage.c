@@ -326,7 +326,18 @@ static void chip_rows(void **state)
         assert_ptr_equal(molt_chip_by_id(molt_chip_at(count)->chip_id), molt_chip_at(count));
         assert_ptr_equal(molt_chip_by_name(molt_chip_at(count)->name), molt_chip_at(count));
     }
-    assert_int_equal(count, 2);
+    assert_int_equal(count, 14);
+    assert_null(molt_chip_more(12));
+    assert_int_equal(molt_chip_by_name("esp32p4")->bootloader_offset, 0x2000);
+    assert_string_equal(molt_chip_flash_freq(molt_chip_by_id(0), 0xF), "80m");
+    assert_string_equal(molt_chip_flash_freq(molt_chip_by_name("esp32c2"), 1), "20m");
+    assert_string_equal(molt_chip_flash_freq(molt_chip_by_name("esp32h4"), 0xF), "48m");
+    assert_string_equal(molt_chip_flash_freq(molt_chip_by_name("esp32c6"), 0), "80m or 40m");
+    assert_null(molt_chip_flash_freq(molt_chip_by_name("esp32c6"), 0xF));
+    assert_null(molt_chip_flash_freq(molt_chip_by_name("esp32c5"), 1));
+    assert_null(molt_chip_flash_freq(molt_chip_by_id(0), 3));
+    assert_false(molt_chip_memory_known(molt_chip_by_name("esp32e22")));
+    assert_true(molt_chip_memory_known(molt_chip_by_name("esp32s31")));
     const struct molt_chip *esp32 = molt_chip_by_id(0);
     assert_int_equal(molt_chip_memory_at(esp32, 0x40078000), MOLT_MEMORY_RESERVED);
     assert_int_equal(molt_chip_memory_at(esp32, 0x40080000), MOLT_MEMORY_RAM);

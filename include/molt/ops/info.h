@@ -36,6 +36,7 @@ enum molt_severity {
 struct molt_finding {
     enum molt_severity severity;
     char text[400]; /* what, and what to do */
+    char fix[160];  /* the command that mends it, to be run as it is; "" = none */
 };
 
 #define MOLT_INFO_APPS     20
@@ -62,6 +63,16 @@ int molt_info_gather(struct molt_info *info, const struct molt_target *target,
  */
 void molt_info_read_image(struct molt_info_image *found, const struct molt_flash *flash,
                           uint32_t offset, uint32_t room, const struct molt_chip *chip);
+
+/*
+ * Sets the command that mends it. In the format, %s stands for words of Molt's own; a name of the
+ * user's goes through molt_shell_word first. Left empty when it would not fit whole.
+ */
+void molt_finding_fix(struct molt_finding *finding, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A word as a shell takes it back: quoted where it must be. "" when it does not fit. */
+const char *molt_shell_word(char *word, uint32_t size, const char *text);
 
 /* Replaces everything but printable ASCII by '?': for texts that come from a target. */
 void molt_info_plain(char *text);
