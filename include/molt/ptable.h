@@ -32,7 +32,8 @@ enum molt_partition_subtype {
     MOLT_DATA_NVS = 0x02,
     MOLT_DATA_FAT = 0x81,
     MOLT_DATA_SPIFFS = 0x82,
-    MOLT_DATA_LITTLEFS = 0x83
+    MOLT_DATA_LITTLEFS = 0x83,
+    MOLT_DATA_ROMFS = 0x8F /* MicroPython's; found by its label */
 };
 
 struct molt_partition {
@@ -72,6 +73,18 @@ const struct molt_partition *molt_ptable_find(const struct molt_ptable *table, u
                                               uint8_t subtype);
 const struct molt_partition *molt_ptable_find_label(const struct molt_ptable *table,
                                                     const char *label);
+
+/* ESP-IDF's keywords ("app", "ota_3", "nvs", "undefined"), and "romfs"; NULL when there is none. */
+const char *molt_partition_type_name(uint8_t type);
+const char *molt_partition_subtype_name(uint8_t type, uint8_t subtype);
+
+/* And back: such a keyword in any case, or a number 0..255 (decimal, 0x...). MOLT_E_NOT_FOUND. */
+int molt_partition_type_of(const char *name);
+int molt_partition_subtype_of(uint8_t type, const char *name);
+
+/* Type and subtype of an app's or data's subtype keyword alone ("factory", "ota_1", "ota", "fat").
+ * MOLT_E_NOT_FOUND. */
+int molt_partition_kind_of(const char *name, uint8_t *type, uint8_t *subtype);
 
 /* Rows with an app of subtype ota_0..ota_15. */
 uint32_t molt_ptable_slot_count(const struct molt_ptable *table);

@@ -11,38 +11,18 @@
 
 #define TABLE_SECTOR 0x1000u
 
-static const struct {
-    uint8_t type, subtype;
-    const char *name;
-} subtypes[] = {{0, 0x00, "factory"},  {0, 0x20, "test"},   {1, 0x00, "ota"},
-                {1, 0x01, "phy"},      {1, 0x02, "nvs"},    {1, 0x03, "coredump"},
-                {1, 0x04, "nvs_keys"}, {1, 0x05, "efuse"},  {1, 0x06, "undef"},
-                {1, 0x81, "fat"},      {1, 0x82, "spiffs"}, {1, 0x83, "littlefs"},
-                {1, 0x8F, "romfs"}};
-
 const char *map_type_name(uint8_t type, char text[8])
 {
-    static const char *const names[] = {"app", "data", "boot", "table"};
-    if (type < 4) {
-        return names[type];
-    }
+    const char *name = molt_partition_type_name(type);
     snprintf(text, 8, "0x%02x", type);
-    return text;
+    return name ? name : text;
 }
 
 const char *map_subtype_name(uint8_t type, uint8_t subtype, char text[8])
 {
-    for (size_t i = 0; i < sizeof subtypes / sizeof subtypes[0]; i++) {
-        if (subtypes[i].type == type && subtypes[i].subtype == subtype) {
-            return subtypes[i].name;
-        }
-    }
-    if (type == MOLT_PARTITION_APP && subtype >= MOLT_APP_OTA_0 && subtype <= MOLT_APP_OTA_15) {
-        snprintf(text, 8, "ota_%u", subtype - MOLT_APP_OTA_0);
-    } else {
-        snprintf(text, 8, "0x%02x", subtype);
-    }
-    return text;
+    const char *name = molt_partition_subtype_name(type, subtype);
+    snprintf(text, 8, "0x%02x", subtype);
+    return name ? name : text;
 }
 
 unsigned map_width(void)

@@ -183,8 +183,10 @@ static int make_table(struct work *work)
         }
         return error ? molt_fail_diag(work->message, "partition table", &diag) : MOLT_OK;
     }
-    int error = molt_layout_make(&edit->table, work->request->layout, edit->flash_size,
-                                 edit->app_offset, work->message);
+    const struct molt_layout_request layout = {.name = work->request->layout,
+                                               .flash_size = edit->flash_size,
+                                               .app_offset = edit->app_offset};
+    int error = molt_layout_make(&edit->table, &layout, work->message);
     if (error) {
         return error;
     }

@@ -370,6 +370,51 @@ static void a_full_table(void **state)
     assert_memory_equal(again, bytes, sizeof bytes);
 }
 
+static void names_both_ways(void **state)
+{
+    (void)state;
+    uint8_t type, subtype;
+    uint32_t named = 0;
+    assert_string_equal(molt_partition_type_name(0), "app");
+    assert_string_equal(molt_partition_type_name(3), "partition_table");
+    assert_null(molt_partition_type_name(4));
+    assert_string_equal(molt_partition_subtype_name(0, 0x1F), "ota_15");
+    assert_string_equal(molt_partition_subtype_name(1, 0x06), "undefined");
+    assert_string_equal(molt_partition_subtype_name(1, 0x8F), "romfs");
+    assert_string_equal(molt_partition_subtype_name(3, 1), "ota");
+    assert_null(molt_partition_subtype_name(0, 0x02));
+    for (unsigned t = 0; t < 256; t++) {
+        for (unsigned n = 0; n < 256; n++) {
+            const char *name = molt_partition_subtype_name((uint8_t)t, (uint8_t)n);
+            char number[8];
+            snprintf(number, sizeof number, n % 2 ? "%u" : "0x%X", n);
+            assert_int_equal(molt_partition_subtype_of((uint8_t)t, number), n);
+            if (name) {
+                assert_int_equal(molt_partition_subtype_of((uint8_t)t, name), n);
+                named++;
+            }
+            if (name && t < 2) {
+                assert_int_equal(molt_partition_kind_of(name, &type, &subtype), MOLT_OK);
+                assert_int_equal(type, t);
+                assert_int_equal(subtype, n);
+            }
+        }
+    }
+    assert_int_equal(named, 38);
+    assert_int_equal(molt_partition_type_of("APP"), 0);
+    assert_int_equal(molt_partition_type_of("Bootloader"), 2);
+    assert_int_equal(molt_partition_type_of("0x40"), 0x40);
+    assert_int_equal(molt_partition_subtype_of(0, "OTA_3"), 0x13);
+    static const char *const none[] = {"",      "ap",  "apps", "256",   "-1",
+                                       "0x100", "1 0", "ota",  "data\n"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        assert_int_equal(molt_partition_type_of(none[i]), MOLT_E_NOT_FOUND);
+    }
+    assert_int_equal(molt_partition_subtype_of(0, "nvs"), MOLT_E_NOT_FOUND);
+    assert_int_equal(molt_partition_kind_of("primary", &type, &subtype), MOLT_E_NOT_FOUND);
+    assert_int_equal(molt_partition_kind_of("16", &type, &subtype), MOLT_E_NOT_FOUND);
+}
+
 /* RFC 1321, A.5, and the lengths around a block's end (from another implementation). */
 static void md5_vectors(void **state)
 {
@@ -411,6 +456,7 @@ int main(void)
         cmocka_unit_test(every_changed_byte_of_the_rows_is_seen),
         cmocka_unit_test(parse_errors),
         cmocka_unit_test(a_full_table),
+        cmocka_unit_test(names_both_ways),
         cmocka_unit_test(md5_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

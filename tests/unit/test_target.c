@@ -1,5 +1,4 @@
-/* Targets told apart by their bytes, also where bootloaders begin at 0; layouts for every flash
- * size. */
+/* Targets told apart by their bytes, also where bootloaders begin at 0. */
 #define _POSIX_C_SOURCE 200809L /* mkstemp */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,7 +46,8 @@ static void put_table(uint8_t *bytes)
 {
     struct molt_ptable table;
     struct molt_message message;
-    assert_int_equal(molt_layout_make(&table, "ota", 8u << 20, 0x10000, &message), MOLT_OK);
+    const struct molt_layout_request request = {.name = "ota", .flash_size = 8u << 20};
+    assert_int_equal(molt_layout_make(&table, &request, &message), MOLT_OK);
     assert_int_equal(molt_ptable_write(&table, bytes), MOLT_OK);
 }
 
@@ -264,38 +264,6 @@ static void writes_go_to_memory_until_saved(void **state)
     unlink(name);
 }
 
-static void layouts(void **state)
-{
-    (void)state;
-    static const struct {
-        uint32_t megabytes, slot;
-    } sizes[] = {{4, 0x180000}, {8, 0x200000}, {16, 0x270000}, {32, 0x270000}, {128, 0x270000}};
-    struct molt_ptable table;
-    struct molt_message message;
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        uint32_t size = sizes[i].megabytes << 20;
-        assert_int_equal(molt_layout_make(&table, "ota", size, 0x10000, &message), MOLT_OK);
-        assert_int_equal(molt_ptable_check(&table, size, NULL), MOLT_OK);
-        assert_int_equal(table.row[2].size, sizes[i].slot);
-        assert_int_equal(molt_layout_slot_size("ota", size), sizes[i].slot);
-        assert_int_equal(table.row[4].offset + table.row[4].size, size);
-    }
-    assert_int_equal(molt_layout_make(&table, "ota", 4u << 20, 0x20000, &message), MOLT_OK);
-    assert_int_equal(table.row[0].size, 0x15000); /* nvs reaches up to otadata */
-    assert_int_equal(molt_layout_make(&table, "ota", 1u << 20, 0x10000, &message), MOLT_E_NO_SPACE);
-    assert_int_equal(molt_layout_make(&table, "ota", 2u << 20, 0x10000, &message), MOLT_E_NO_SPACE);
-    assert_int_equal(molt_layout_make(&table, "ota", 4u << 20, 0x3F0000, &message),
-                     MOLT_E_NO_SPACE);
-    assert_int_equal(molt_layout_make(&table, "ota", 4u << 20, 0x11000, &message),
-                     MOLT_E_ALIGNMENT);
-    assert_int_equal(molt_layout_make(&table, "ota", 4u << 20, 0, &message), MOLT_E_ALIGNMENT);
-    assert_int_equal(molt_layout_make(&table, "none", 4u << 20, 0x10000, &message),
-                     MOLT_E_ARGUMENT);
-    assert_int_equal(molt_layout_slot_size("none", 4u << 20), 0);
-    assert_string_equal(molt_layout_name(0), "ota");
-    assert_null(molt_layout_name(1));
-}
-
 static void nibbles(void **state)
 {
     (void)state;
@@ -318,7 +286,6 @@ int main(void)
         cmocka_unit_test(file_systems),
         cmocka_unit_test(what_a_uf2_file_writes),
         cmocka_unit_test(writes_go_to_memory_until_saved),
-        cmocka_unit_test(layouts),
         cmocka_unit_test(nibbles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
