@@ -21,9 +21,10 @@ static const char details[] =
     "  apps: [image]\n"
     "  findings: [{severity: \"odd\" or \"wrong\", text, fix: null or a command}], wrong\n"
     "An image: {partition, offset, room, empty, error, message, length, segments: [{load_address,\n"
-    "  offset, length}], checksum, checksum_ok, sha256, hash_appended, sha256_ok, chip_id,\n"
-    "  flash_size, entry, min_rev_full, max_rev_full, idf_version, version, project, build_date,\n"
-    "  build_time, micropython, micropython_date, share}; share = length / room.";
+    "  offset, length}], checksum, checksum_computed, checksum_ok, sha256, hash_appended,\n"
+    "  sha256_ok, chip_id, flash_size, flash_freq, flash_mode, entry, min_rev_full, max_rev_full,\n"
+    "  idf_version, version, project, build_date, build_time, micropython, micropython_date,\n"
+    "  share}; share = length / room.";
 
 /* ---- JSON ---- */
 
@@ -62,6 +63,8 @@ static void json_readable(struct json_out *json, const struct molt_info_image *f
 {
     const struct molt_image *image = &found->image;
     const struct molt_image_header *header = &image->header;
+    const struct molt_chip *chip = molt_chip_by_id(header->chip_id);
+    static const char *const modes[] = {"qio", "qout", "dio", "dout", "fast", "slow"};
     char sha256[65];
     for (int i = 0; i < 32; i++) {
         snprintf(sha256 + 2 * i, 3, "%02x", image->sha256[i]);
@@ -69,12 +72,16 @@ static void json_readable(struct json_out *json, const struct molt_info_image *f
     json_number(json, "length", image->length);
     json_segments(json, image);
     json_number(json, "checksum", image->checksum_stored);
+    json_number(json, "checksum_computed", image->checksum_computed);
     json_bool(json, "checksum_ok", image->checksum_ok);
     json_text(json, "sha256", sha256);
     json_bool(json, "hash_appended", header->hash_appended);
     json_bool(json, "sha256_ok", image->hash_ok);
     json_number(json, "chip_id", header->chip_id);
     json_known(json, "flash_size", molt_flash_size_of_nibble(header->flash_size_nibble));
+    json_text(json, "flash_freq",
+              chip ? molt_chip_flash_freq(chip, header->flash_freq_nibble) : NULL);
+    json_text(json, "flash_mode", header->spi_mode < 6 ? modes[header->spi_mode] : NULL);
     json_number(json, "entry", header->entry);
     json_number(json, "min_rev_full", header->min_rev_full);
     json_number(json, "max_rev_full", header->max_rev_full);

@@ -3,6 +3,7 @@
 $MOLT: the command under test (scripts/test.sh gives the sanitized one); without it build/molt. A test or file marked
 `pytest.mark.fast` takes $MOLT_FAST instead: for work that sanitizers make too slow.
 """
+import json
 import os
 import pathlib
 import subprocess
@@ -33,6 +34,10 @@ class Molt:
 
     def ok(self, *words, **options):
         return self(*words, check=0, **options).stdout
+
+    def json(self, *words, code=0, **options):
+        """What --json prints; code: the exit code that is expected."""
+        return json.loads(self(*words, "--json", check=code, **options).stdout)
 
     def fails(self, *words, code=1, **options):
         """The message of a failure, which must not have written to standard output half an answer."""

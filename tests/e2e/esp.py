@@ -74,3 +74,40 @@ def shortened(image):
         out += image[at:at + 4] + struct.pack("<I", kept) + image[at + 8:at + 8 + kept]
         at += 8 + length
     return seal(bytes(out) + b"\0" * 16)
+
+
+def descriptor(idf=b"v5.4.2", version=b"1.0", secure_version=0, page=16):
+    """An app's descriptor, 256 bytes."""
+    return (struct.pack("<II8x32s32s16s16s32s32s", 0xABCD5432, secure_version, version, b"test", b"12:00:00", b"Jan  1 2026", idf,
+                        b"") + struct.pack("<HHBB74x", 0, 0xFFFF, page, 0))
+
+
+def image(chip_id, segments, size_nibble=2, entry=0x40080000, min_rev=0, freq=0xF):
+    """An image of (load address, data) segments with checksum and hash."""
+    out = struct.pack("<BBBBIB3xHBHH4xB", 0xE9, len(segments), 2, size_nibble << 4 | freq, entry, 0xEE, chip_id, 0, min_rev, 0, 1)
+    for load, data in segments:
+        out += struct.pack("<II", load, len(data)) + data
+    return seal(out.ljust(len(out) // 16 * 16 + 16, b"\0"))
+
+
+def app(chip_id, mapped, ram, pad=1024, **options):
+    """An app image: descriptor and data in mapped memory (address = 0x20 in its page), code in RAM."""
+    head = {name: options.pop(name) for name in ("idf", "version", "secure_version") if name in options}
+    return image(chip_id, [(mapped, descriptor(**head) + b"\x5a" * pad), (ram, b"\x13\0\0\0" * 64)], **options)
+
+
+def bootloader(chip_id, ram, idf=b"v5.4.2", size_nibble=2, freq=0):
+    """A bootloader with its descriptor; idf None: without one, as before ESP-IDF 5.2."""
+    said = struct.pack("<B2xBI32s24s16x", 0x50, 0, 1, idf, b"Jan  1 2026") if idf else b"\x01\0\0\0" * 20
+    return image(chip_id, [(ram, said + b"\0" * 432)], size_nibble, freq=freq)
+
+
+def flash_of(chip_id, offset, mapped, ram, size=4 << 20, rows=None, **options):
+    """A whole flash: bootloader, table (nvs, factory; or rows), app at 0x10000."""
+    flash = bytearray(b"\xff" * size)
+    boot = bootloader(chip_id, ram, size_nibble=(size >> 20).bit_length() - 1)
+    flash[offset:offset + len(boot)] = boot
+    flash[TABLE:TABLE + 0x1000] = table(*(rows or (NVS, FACTORY)))
+    one = app(chip_id, mapped, ram, **options)
+    flash[0x10000:0x10000 + len(one)] = one
+    return bytes(flash)
