@@ -11,6 +11,7 @@
 #define BOOT_USER "/boot_user.py"
 /* Bytes that a block of a file system without any file holds at most. */
 #define UNFINISHED_MAX 128u
+#define FILES_BLOCK    4096u
 
 /* What the firmware's own first start writes there (inisetup.py of MicroPython): comments only. */
 static const char first_boot[] =
@@ -132,7 +133,7 @@ static int programmed(const struct molt_provision *job, uint32_t offset, uint32_
 {
     uint8_t bytes[256];
     uint32_t count = 0;
-    for (uint32_t at = 0; at < MOLT_LFS_BLOCK && count <= limit; at += sizeof bytes) {
+    for (uint32_t at = 0; at < FILES_BLOCK && count <= limit; at += sizeof bytes) {
         if (molt_flash_read(&job->target->flash, offset + at, bytes, sizeof bytes) < 0) {
             return -1;
         }
@@ -149,8 +150,8 @@ static int programmed(const struct molt_provision *job, uint32_t offset, uint32_
 static bool blank(const struct molt_provision *job)
 {
     unsigned full = 0;
-    for (uint32_t at = 0; at < job->vfs->size; at += MOLT_LFS_BLOCK) {
-        uint32_t limit = at < 2 * MOLT_LFS_BLOCK ? UNFINISHED_MAX : 0;
+    for (uint32_t at = 0; at < job->vfs->size; at += FILES_BLOCK) {
+        uint32_t limit = at < 2 * FILES_BLOCK ? UNFINISHED_MAX : 0;
         int count = programmed(job, job->vfs->offset + at, limit);
         full += (uint32_t)count > limit;
         if (count < 0 || full > 1 || (limit == 0 && count > 0)) {
@@ -182,9 +183,10 @@ static int open_partition(struct molt_provision *job, struct molt_message *messa
     if (result < 0) {
         return result;
     }
-    result = molt_lfs_mount(&job->lfs, &target->flash, job->vfs->offset, job->vfs->size, message);
+    result =
+        molt_fs_mount(&job->fs, &target->flash, job->vfs->offset, job->vfs->size, false, message);
     if (result == MOLT_OK) {
-        molt_lfs_files(job->lfs, &job->files);
+        molt_fs_files(job->fs, &job->files);
         job->has_files = true;
     } else if (result == MOLT_E_FORMAT && blank(job)) {
         job->format = true;
@@ -314,12 +316,12 @@ static int write_files(struct molt_provision *job, struct molt_message *message)
 static int format(struct molt_provision *job, struct molt_message *message)
 {
     const struct molt_flash *flash = &job->target->flash;
-    int result = molt_lfs_format(flash, job->vfs->offset, job->vfs->size, message);
+    int result = molt_fs_format(flash, job->vfs->offset, job->vfs->size, NULL, message);
     if (result == MOLT_OK) {
-        result = molt_lfs_mount(&job->lfs, flash, job->vfs->offset, job->vfs->size, message);
+        result = molt_fs_mount(&job->fs, flash, job->vfs->offset, job->vfs->size, false, message);
     }
     if (result == MOLT_OK) {
-        molt_lfs_files(job->lfs, &job->files);
+        molt_fs_files(job->fs, &job->files);
         job->has_files = true;
     }
     return result;
@@ -375,7 +377,7 @@ void molt_provision_free(struct molt_provision *job)
         for (uint32_t i = 0; i < job->count; i++) {
             free(job->file[i].bytes);
         }
-        molt_lfs_unmount(job->lfs);
+        molt_fs_unmount(job->fs, NULL);
         free(job);
     }
 }

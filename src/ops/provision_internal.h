@@ -3,7 +3,7 @@
 #define MOLT_OPS_PROVISION_INTERNAL_H
 
 #include "molt/engine.h"
-#include "molt/host/lfs_files.h"
+#include "molt/host/fs.h"
 #include "molt/ops/provision.h"
 
 #define PROVISION_FILES 96
@@ -31,7 +31,7 @@ struct molt_provision {
     bool write_keys, write_device;
     uint8_t device[MOLT_RECORD_MAX];
     uint32_t device_size;
-    struct molt_lfs *lfs;
+    struct molt_fs *fs;
     struct molt_files files;
     bool has_files; /* files is usable: not a file system yet to be made */
 };

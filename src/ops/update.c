@@ -75,9 +75,9 @@ static int open_files(struct molt_update_session *s, struct molt_message *messag
     if (!vfs) {
         return MOLT_OK;
     }
-    int code = molt_lfs_mount(&s->lfs, &s->target.flash, vfs->offset, vfs->size, message);
+    int code = molt_fs_mount(&s->fs, &s->target.flash, vfs->offset, vfs->size, false, message);
     if (code == MOLT_OK) {
-        molt_lfs_files(s->lfs, &s->files);
+        molt_fs_files(s->fs, &s->files);
         s->port.files = &s->files;
     }
     return code == MOLT_E_FORMAT || code == MOLT_E_ALIGNMENT ? MOLT_OK : code;
@@ -203,8 +203,8 @@ int molt_update_close(struct molt_update_session *s, struct molt_message *messag
     }
     molt_curl_source_close(s->curl);
     molt_file_source_close(&s->file);
-    if (s->lfs) {
-        molt_lfs_unmount(s->lfs);
+    if (s->fs) {
+        molt_fs_unmount(s->fs, NULL);
     }
     int code = molt_target_close(&s->target, message);
     free(s);

@@ -4,7 +4,7 @@
 
 #include "molt/engine.h"
 #include "molt/host/file_source.h"
-#include "molt/host/lfs_files.h"
+#include "molt/host/fs.h"
 #include "molt/host/target.h"
 #include "molt/ops/device.h"
 #include "molt/ops/update.h"
@@ -18,7 +18,7 @@ struct molt_update_session {
     struct molt_file_source file;
     struct molt_source source;
     struct molt_store store; /* the board's; with dry_run one that keeps nothing */
-    struct molt_lfs *lfs;
+    struct molt_fs *fs;
     struct molt_files files;
     struct molt_engine_port port;
     struct molt_engine engine;

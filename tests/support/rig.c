@@ -158,9 +158,9 @@ static int mount(struct rig *rig)
     if (rig->options.no_files) {
         return MOLT_OK;
     }
-    int code = molt_lfs_mount(&rig->lfs, &rig->flash, rig->vfs_offset, rig->vfs_size, NULL);
+    int code = molt_fs_mount(&rig->fs, &rig->flash, rig->vfs_offset, rig->vfs_size, false, NULL);
     if (code >= 0) {
-        molt_lfs_files(rig->lfs, &rig->files);
+        molt_fs_files(rig->fs, &rig->files);
         rig->port.files = &rig->files;
     }
     return code;
@@ -168,9 +168,9 @@ static int mount(struct rig *rig)
 
 static void unmount(struct rig *rig)
 {
-    if (rig->lfs) {
-        molt_lfs_unmount(rig->lfs);
-        rig->lfs = NULL;
+    if (rig->fs) {
+        molt_fs_unmount(rig->fs, NULL);
+        rig->fs = NULL;
     }
 }
 
@@ -233,7 +233,7 @@ void rig_init(struct rig *rig, const struct rig_options *options, const uint8_t 
     put(rig, rig->slots[0].offset, image, length);
     wire(rig);
     if (!options->no_files) {
-        assert_int_equal(molt_lfs_format(&rig->flash, rig->vfs_offset, rig->vfs_size, NULL),
+        assert_int_equal(molt_fs_format(&rig->flash, rig->vfs_offset, rig->vfs_size, NULL, NULL),
                          MOLT_OK);
         assert_int_equal(mount(rig), MOLT_OK);
     }
@@ -254,7 +254,7 @@ void rig_copy(struct rig *to, const struct rig *from)
     uint8_t *bytes = to->bytes;
     unmount(to);
     molt_nor_free(&to->nor);
-    assert_null(from->lfs);
+    assert_null(from->fs);
     *to = *from;
     to->bytes = bytes;
     memcpy(bytes, from->bytes, RIG_FLASH_SIZE);

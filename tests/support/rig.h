@@ -8,7 +8,7 @@
 
 #include "fast_digest.h"
 #include "molt/engine.h"
-#include "molt/host/lfs_files.h"
+#include "molt/host/fs.h"
 #include "molt/sim/bootmodel.h"
 #include "molt/sim/nor.h"
 #include "molt/stores.h"
@@ -50,7 +50,7 @@ struct rig {
     struct molt_store atomic, store;
     struct molt_filestore filestore;
     struct molt_logstore logstore;
-    struct molt_lfs *lfs; /* NULL = not mounted */
+    struct molt_fs *fs; /* NULL = not mounted */
     struct molt_files files;
     uint32_t vfs_offset, vfs_size;
 

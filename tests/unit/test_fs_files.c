@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "molt/host/lfs_files.h"
+#include "molt/host/fs.h"
 #include "molt/sim/nor.h"
 
 #define CHIP_SIZE (40u * 4096u)
@@ -42,21 +42,21 @@ static int broken_read(void *context, uint32_t offset, void *buffer, uint32_t n)
     return MOLT_E_IO;
 }
 
-static struct molt_lfs *mount(struct chip *chip, struct molt_files *files)
+static struct molt_fs *mount(struct chip *chip, struct molt_files *files)
 {
-    struct molt_lfs *fs;
+    struct molt_fs *fs;
     struct molt_message message = {0};
-    if (molt_lfs_mount(&fs, &chip->flash, FS_OFFSET, FS_SIZE, &message) != MOLT_OK) {
+    if (molt_fs_mount(&fs, &chip->flash, FS_OFFSET, FS_SIZE, false, &message) != MOLT_OK) {
         fail_msg("%s", message.text);
     }
-    molt_lfs_files(fs, files);
+    molt_fs_files(fs, files);
     return fs;
 }
 
 static void format(struct chip *chip)
 {
     chip_init(chip);
-    assert_int_equal(molt_lfs_format(&chip->flash, FS_OFFSET, FS_SIZE, NULL), MOLT_OK);
+    assert_int_equal(molt_fs_format(&chip->flash, FS_OFFSET, FS_SIZE, NULL, NULL), MOLT_OK);
 }
 
 /* Text of n bytes that differs by seed. */
@@ -76,7 +76,7 @@ static void test_files(void **state)
     uint32_t size = 7;
     char name[16];
     format(&chip);
-    struct molt_lfs *fs = mount(&chip, &files);
+    struct molt_fs *fs = mount(&chip, &files);
     fill(content, sizeof content, 1);
 
     assert_int_equal(files.ops->stat(fs, "/a", &size), MOLT_E_NOT_FOUND);
@@ -113,12 +113,12 @@ static void test_files(void **state)
     assert_int_equal(files.ops->stat(fs, "/a", &size), MOLT_FILE);
     assert_int_equal(size, 1);
     assert_int_equal(files.ops->remove(fs, "/d"), MOLT_OK);
-    molt_lfs_unmount(fs);
+    molt_fs_unmount(fs, NULL);
 
     fs = mount(&chip, &files);
     assert_int_equal(files.ops->read(fs, "/a", 0, back, 5), 1);
     assert_int_equal(back[0], content[0]);
-    molt_lfs_unmount(fs);
+    molt_fs_unmount(fs, NULL);
 }
 
 /* What an application may make: names of 255 bytes, folders deeper than any path of ours. */
@@ -131,7 +131,7 @@ static void test_trees(void **state)
     uint32_t bytes = 5, steps = 0;
     int code;
     format(&chip);
-    struct molt_lfs *fs = mount(&chip, &files);
+    struct molt_fs *fs = mount(&chip, &files);
     memset(name, 'n', 255);
     assert_int_equal(files.ops->mkdir(fs, "/t"), MOLT_OK);
     strcpy(path, "/t");
@@ -153,7 +153,7 @@ static void test_trees(void **state)
     assert_int_equal(code, MOLT_E_NOT_FOUND);
     assert_int_equal(steps, 12 * 2 + 1);
     assert_int_equal(files.ops->stat(fs, "/t", &bytes), MOLT_E_NOT_FOUND);
-    molt_lfs_unmount(fs);
+    molt_fs_unmount(fs, NULL);
 }
 
 static void test_errors(void **state)
@@ -162,26 +162,29 @@ static void test_errors(void **state)
     static struct chip chip;
     static uint8_t content[FS_SIZE];
     struct molt_files files;
-    struct molt_lfs *fs = (void *)&chip;
+    struct molt_fs *fs = (void *)&chip;
     struct molt_message message;
     char path[MOLT_PATH_MAX * 3];
     chip_init(&chip);
-    assert_int_equal(molt_lfs_mount(&fs, &chip.flash, FS_OFFSET, FS_SIZE, &message), MOLT_E_FORMAT);
+    assert_int_equal(molt_fs_mount(&fs, &chip.flash, FS_OFFSET, FS_SIZE, false, &message),
+                     MOLT_E_FORMAT);
     assert_null(fs);
     assert_non_null(strstr(message.text, "0x4000"));
-    assert_int_equal(molt_lfs_mount(&fs, &chip.flash, FS_OFFSET + 1, FS_SIZE, NULL),
+    assert_int_equal(molt_fs_mount(&fs, &chip.flash, FS_OFFSET + 1, FS_SIZE, false, NULL),
                      MOLT_E_ALIGNMENT);
-    assert_int_equal(molt_lfs_mount(&fs, &chip.flash, FS_OFFSET, CHIP_SIZE, NULL), MOLT_E_RANGE);
-    assert_int_equal(molt_lfs_format(&chip.flash, FS_OFFSET, 4096, NULL), MOLT_E_ALIGNMENT);
+    assert_int_equal(molt_fs_mount(&fs, &chip.flash, FS_OFFSET, CHIP_SIZE, false, NULL),
+                     MOLT_E_RANGE);
+    assert_int_equal(molt_fs_format(&chip.flash, FS_OFFSET, 4096, NULL, NULL), MOLT_E_ALIGNMENT);
     struct molt_flash_ops broken_ops = *chip.flash.ops;
     struct molt_flash broken = chip.flash;
     broken_ops.read = broken_read;
     broken.ops = &broken_ops;
-    assert_int_equal(molt_lfs_mount(&fs, &broken, FS_OFFSET, FS_SIZE, NULL), MOLT_E_IO);
+    assert_int_equal(molt_fs_mount(&fs, &broken, FS_OFFSET, FS_SIZE, false, NULL), MOLT_E_IO);
 
     format(&chip);
     /* A larger file system than the range. */
-    assert_int_equal(molt_lfs_mount(&fs, &chip.flash, FS_OFFSET, FS_SIZE / 2, NULL), MOLT_E_FORMAT);
+    assert_int_equal(molt_fs_mount(&fs, &chip.flash, FS_OFFSET, FS_SIZE / 2, false, NULL),
+                     MOLT_E_FORMAT);
     fs = mount(&chip, &files);
     uint32_t before, after;
     assert_int_equal(files.ops->space(fs, &before), MOLT_OK);
@@ -202,7 +205,7 @@ static void test_errors(void **state)
     chip.nor.cut = MOLT_CUT_BEFORE;
     assert_int_equal(files.ops->write(fs, "/a", 0, content, 10000), MOLT_E_POWER);
     assert_int_equal(files.ops->read(fs, "/a", 0, content, 10), MOLT_E_POWER);
-    molt_lfs_unmount(fs);
+    molt_fs_unmount(fs, NULL);
 }
 
 /* ---- The version on the flash ---- */
@@ -256,9 +259,9 @@ static void test_version_is_kept(void **state)
     struct lfs_fsinfo info;
     chip_init(&old_chip);
     assert_int_equal(lfs_format(&lfs, &config), 0);
-    struct molt_lfs *fs = mount(&old_chip, &files);
+    struct molt_fs *fs = mount(&old_chip, &files);
     assert_int_equal(files.ops->write(fs, "/a", 0, "x", 1), MOLT_OK);
-    molt_lfs_unmount(fs);
+    molt_fs_unmount(fs, NULL);
     assert_int_equal(lfs_mount(&lfs, &config), 0); /* refuses what is newer than 2.0 */
     assert_int_equal(lfs_fs_stat(&lfs, &info), 0);
     assert_int_equal(info.disk_version, 0x00020000);
@@ -301,9 +304,9 @@ static void sweep(int (*act)(struct molt_files *files), enum molt_cut cut)
     struct molt_files files;
     bool seen_old = false, seen_new = false;
     format(&start);
-    struct molt_lfs *fs = mount(&start, &files);
+    struct molt_fs *fs = mount(&start, &files);
     assert_int_equal(files.ops->write(fs, "/file", 0, old_content, OLD_SIZE), MOLT_OK);
-    molt_lfs_unmount(fs);
+    molt_fs_unmount(fs, NULL);
     for (uint32_t n = 1;; n++) {
         memcpy(chip.bytes, start.bytes, sizeof chip.bytes);
         power_on(&chip);
@@ -312,7 +315,7 @@ static void sweep(int (*act)(struct molt_files *files), enum molt_cut cut)
         chip.nor.random = n;
         fs = mount(&chip, &files);
         int result = act(&files);
-        molt_lfs_unmount(fs);
+        molt_fs_unmount(fs, NULL);
         if (result == MOLT_OK) {
             assert_true(n > 3 && seen_old);
             assert_true(cut != MOLT_CUT_AFTER || seen_new);
@@ -325,7 +328,7 @@ static void sweep(int (*act)(struct molt_files *files), enum molt_cut cut)
         *(is_new(&files, "/file") ? &seen_new : &seen_old) = true;
         assert_int_equal(act(&files), MOLT_OK);
         assert_true(is_new(&files, "/file"));
-        molt_lfs_unmount(fs);
+        molt_fs_unmount(fs, NULL);
         molt_nor_free(&chip.nor);
     }
 }
