@@ -5,29 +5,55 @@
 #include <string.h>
 
 #include "molt/host/file.h"
-#include "molt/ops/info.h"
-#include "molt/ops/layout.h"
-#include "molt/otadata.h"
+#include "ops/edit_work.h"
 
-/* What one edit needs to know while it is planned. */
-struct work {
-    struct molt_edit *edit;
-    const struct molt_target *source;
-    const struct molt_edit_request *request;
-    struct molt_message *message;
-    struct molt_info_image boot, app;
-    const struct molt_partition *old_app;
-};
+/* ---- Helpers of all parts ---- */
 
-/* ---- Checking the source ---- */
+uint32_t edit_inside(const struct edit_work *work, uint32_t offset, uint32_t size)
+{
+    if (offset >= work->before_size) {
+        return 0;
+    }
+    return size < work->before_size - offset ? size : work->before_size - offset;
+}
 
-static int check_source(const struct work *work)
+uint32_t edit_used(const uint8_t *bytes, uint32_t n)
+{
+    for (uint64_t word; n >= sizeof word; n -= (uint32_t)sizeof word) {
+        memcpy(&word, bytes + n - sizeof word, sizeof word);
+        if (word != UINT64_MAX) {
+            break;
+        }
+    }
+    while (n && bytes[n - 1] == 0xFF) {
+        n--;
+    }
+    return n;
+}
+
+int edit_fail_image(const struct edit_work *work, const char *kind, struct molt_info_image *found)
+{
+    char thing[160];
+    if (found->empty || found->outside) {
+        return molt_fail(work->message, MOLT_E_IMAGE_MAGIC, "%s: no %s at 0x%x (%s), expected one",
+                         work->source->name, kind, found->offset,
+                         found->empty ? "erased" : "the file ends before it");
+    }
+    found->diag.error = found->error;
+    snprintf(thing, sizeof thing, "%.100s: %s at 0x%x", work->source->name, kind, found->offset);
+    return molt_fail_diag(work->message, thing, &found->diag);
+}
+
+/* ---- The source ---- */
+
+static int check_source(struct edit_work *work)
 {
     const struct molt_target *source = work->source;
-    if (source->kind != MOLT_TARGET_FIRMWARE && source->kind != MOLT_TARGET_DUMP) {
+    if (source->kind != MOLT_TARGET_FIRMWARE && source->kind != MOLT_TARGET_DUMP &&
+        source->kind != MOLT_TARGET_BOARD) {
         return molt_fail(work->message, MOLT_E_UNSUPPORTED,
-                         "%s: is a %s, expected a firmware file or a flash dump", source->name,
-                         molt_target_kind_name(source->kind));
+                         "%s: is a %s, expected a firmware file, a flash dump or a board",
+                         source->name, molt_target_kind_name(source->kind));
     }
     if (source->table_error) {
         return molt_fail_diag(work->message, source->name, &source->table_diag);
@@ -35,7 +61,7 @@ static int check_source(const struct work *work)
     return MOLT_OK;
 }
 
-static int check_flash_size(struct work *work)
+static int check_flash_size(struct edit_work *work)
 {
     const struct molt_target *source = work->source;
     uint32_t size =
@@ -49,252 +75,239 @@ static int check_flash_size(struct work *work)
                          "flash size %u MB: the %s addresses at most %u MB", size >> 20,
                          source->chip->name, source->chip->max_flash_size >> 20);
     }
+    if (source->kind == MOLT_TARGET_BOARD && size > source->flash.size) {
+        return molt_fail(work->message, MOLT_E_RANGE,
+                         "flash size %u MB: the chip of %s has %u MB: expected at most that",
+                         size >> 20, source->name, source->flash.size >> 20);
+    }
     work->edit->flash_size = size;
     return MOLT_OK;
 }
 
-static int fail_image(const struct work *work, const char *kind, struct molt_info_image *found)
+/* A file is in memory already; a board is read. */
+static int load(struct edit_work *work)
 {
-    char thing[160];
-    if (found->empty || found->outside) {
-        return molt_fail(work->message, MOLT_E_IMAGE_MAGIC, "%s: no %s at 0x%x (%s), expected one",
-                         work->source->name, kind, found->offset,
-                         found->empty ? "erased" : "the file ends before it");
+    const struct molt_target *source = work->source;
+    struct molt_edit *edit = work->edit;
+    edit->base = source->base;
+    edit->size = work->before_size = source->flash.size;
+    if (source->kind != MOLT_TARGET_BOARD) {
+        work->before = edit->flash = source->bytes;
+        return MOLT_OK;
     }
-    found->diag.error = found->error;
-    snprintf(thing, sizeof thing, "%.100s: %s at 0x%x", work->source->name, kind, found->offset);
-    return molt_fail_diag(work->message, thing, &found->diag);
+    edit->before = malloc(edit->size);
+    edit->flash = edit->owned = malloc(edit->size);
+    if (!edit->before || !edit->owned) {
+        return molt_fail(work->message, MOLT_E_NO_MEMORY, "no memory for 2 x %u bytes", edit->size);
+    }
+    int error = molt_flash_read(&source->flash, 0, edit->before, edit->size);
+    if (error) {
+        return molt_fail(work->message, error, "%s: cannot be read: %s", source->name,
+                         molt_strerror(error));
+    }
+    memcpy(edit->owned, edit->before, edit->size);
+    work->before = edit->before;
+    return MOLT_OK;
 }
 
-static int check_bootloader(struct work *work)
+static int check_bootloader(struct edit_work *work)
 {
     uint32_t offset = work->source->chip->bootloader_offset;
     molt_info_read_image(&work->boot, &work->source->flash, offset, MOLT_PTABLE_OFFSET - offset,
                          NULL);
     if (!work->boot.readable || work->boot.error) {
-        return fail_image(work, "bootloader", &work->boot);
+        return edit_fail_image(work, "bootloader", &work->boot);
     }
     return MOLT_OK;
 }
 
-/* factory, else ota_0, else whatever app comes first. */
-static const struct molt_partition *first_app(const struct molt_ptable *table)
+/* A file system behind the last partition, where no row holds files. */
+static void survey_behind(struct edit_work *work)
 {
-    const struct molt_partition *row =
-        molt_ptable_find(table, MOLT_PARTITION_APP, MOLT_APP_FACTORY);
-    if (!row) {
-        row = molt_ptable_find(table, MOLT_PARTITION_APP, MOLT_APP_OTA_0);
-    }
-    for (uint32_t i = 0; !row && i < table->count; i++) {
-        if (table->row[i].type == MOLT_PARTITION_APP) {
-            row = &table->row[i];
+    uint32_t end = EDIT_FIRST, flash = work->source->header_flash_size;
+    for (int i = 0; i < work->old_count; i++) {
+        const struct molt_partition *p = &work->old[i].p;
+        if (edit_class_of(p) == EDIT_FILES) {
+            return;
         }
+        end = p->offset + p->size > end ? p->offset + p->size : end;
     }
-    return row;
+    uint32_t n = end < flash ? edit_inside(work, end, flash - end) : 0;
+    if (n < 2 * EDIT_SECTOR || !edit_file_system_at(work, end, n)) {
+        return;
+    }
+    struct edit_old *old = &work->old[work->old_count++];
+    memset(old, 0, sizeof *old);
+    old->p = (struct molt_partition){.type = MOLT_PARTITION_DATA,
+                                     .subtype = MOLT_DATA_FAT,
+                                     .offset = end,
+                                     .size = flash - end,
+                                     .label = "vfs"};
+    old->behind = true;
+    old->heir = EDIT_NONE;
+    old->used = edit_used(work->before + end, n);
 }
 
-/* A dump may boot another slot than the first: its app would silently be dropped. */
-static int check_boots_first(const struct work *work)
+static int survey(struct edit_work *work)
 {
     const struct molt_ptable *table = &work->source->table;
-    const struct molt_partition *row =
-        molt_ptable_find(table, MOLT_PARTITION_DATA, MOLT_DATA_OTADATA);
-    struct molt_otadata otadata;
-    struct molt_otadata_choice choice;
-    if (!row || row->offset + (uint64_t)MOLT_OTADATA_SIZE > work->source->flash.size ||
-        molt_otadata_read(&otadata, &work->source->flash, row->offset) != MOLT_OK) {
-        return MOLT_OK;
-    }
-    const struct molt_otadata_facts facts = {
-        molt_ptable_slot_count(table),
-        molt_ptable_find(table, MOLT_PARTITION_APP, MOLT_APP_FACTORY) != NULL, true};
-    if (facts.slot_count == 0) {
-        return MOLT_OK;
-    }
-    molt_otadata_choose(&otadata, &facts, &choice);
-    if (choice.slot == MOLT_OTADATA_FACTORY || (choice.slot == 0 && !facts.has_factory)) {
-        return MOLT_OK;
-    }
-    return molt_fail(
-        work->message, MOLT_E_UNSUPPORTED,
-        "%s: this dump boots ota_%d, but a new layout keeps the app of '%s' only; boot "
-        "that one first ('molt ota set-boot')",
-        work->source->name, choice.slot, work->old_app->label);
-}
-
-static int check_app(struct work *work)
-{
-    const struct molt_target *source = work->source;
-    work->old_app = first_app(&source->table);
-    if (!work->old_app) {
-        return molt_fail(work->message, MOLT_E_TABLE_SLOTS,
-                         "%s: its table has no app partition, expected one", source->name);
-    }
-    molt_info_read_image(&work->app, &source->flash, work->old_app->offset, work->old_app->size,
-                         source->chip);
-    if (!work->app.readable || work->app.error) {
-        return fail_image(work, "app", &work->app);
-    }
-    work->edit->app_offset = work->old_app->offset;
-    work->edit->app_length = work->app.image.length;
-    return work->request->layout ? check_boots_first(work) : MOLT_OK;
-}
-
-/* ---- The new table ---- */
-
-static int fail_too_large(const struct work *work, const struct molt_partition *row)
-{
-    const struct molt_edit *edit = work->edit;
-    uint32_t fits = (edit->app_length + 0xFFFF) / 0x10000 * 0x10000;
-    uint32_t larger = edit->flash_size;
-    uint32_t most = work->source->chip->max_flash_size;
-    while (larger < most &&
-           molt_layout_slot_size(work->request->layout, larger) < edit->app_length) {
-        larger *= 2;
-    }
-    char hint[160] = "";
-    if (molt_layout_slot_size(work->request->layout, larger) >= edit->app_length) {
-        snprintf(hint, sizeof hint,
-                 "; if the chip has %u MB of flash, --flash-size %uM makes slots of 0x%x",
-                 larger >> 20, larger >> 20, molt_layout_slot_size(work->request->layout, larger));
-    }
-    return molt_fail(
-        work->message, MOLT_E_IMAGE_TOO_LARGE,
-        "the app (%u bytes, 0x%x) is larger than partition '%s' of layout %s for %u MB "
-        "(0x%x): a slot of 0x%x would fit%s",
-        edit->app_length, edit->app_length, row->label, work->request->layout,
-        edit->flash_size >> 20, row->size, fits, hint);
-}
-
-static int make_table(struct work *work)
-{
-    struct molt_edit *edit = work->edit;
-    struct molt_diag diag = {0};
-    if (!work->request->layout) {
-        edit->table = work->source->table;
-        int error = molt_ptable_check(&edit->table, edit->flash_size, &diag);
-        if (error && diag.offset < edit->table.count) {
-            char thing[64], label[17];
-            memcpy(label, edit->table.row[diag.offset].label, sizeof label);
-            molt_info_plain(label);
-            snprintf(thing, sizeof thing, "partition '%s'", label);
-            diag.offset = MOLT_DIAG_NONE;
-            return molt_fail_diag(work->message, thing, &diag);
-        }
-        return error ? molt_fail_diag(work->message, "partition table", &diag) : MOLT_OK;
-    }
-    const struct molt_layout_request layout = {.name = work->request->layout,
-                                               .flash_size = edit->flash_size,
-                                               .app_offset = edit->app_offset};
-    int error = molt_layout_make(&edit->table, &layout, work->message);
-    if (error) {
-        return error;
-    }
-    const struct molt_partition *row = first_app(&edit->table);
-    snprintf(edit->app_label, sizeof edit->app_label, "%s", row->label);
-    return edit->app_length > row->size ? fail_too_large(work, row) : MOLT_OK;
-}
-
-/* ---- Making the result ---- */
-
-static bool same_row(const struct molt_partition *a, const struct molt_partition *b)
-{
-    return a->type == b->type && a->subtype == b->subtype && a->offset == b->offset &&
-           a->size == b->size && strcmp(a->label, b->label) == 0;
-}
-
-static bool has_row(const struct molt_ptable *table, const struct molt_partition *row)
-{
     for (uint32_t i = 0; i < table->count; i++) {
-        if (same_row(&table->row[i], row)) {
-            return true;
+        struct edit_old *old = &work->old[i];
+        old->p = table->row[i];
+        old->heir = EDIT_NONE;
+        uint32_t n = edit_inside(work, old->p.offset, old->p.size);
+        old->used = n ? edit_used(work->before + old->p.offset, n) : 0;
+        work->row[i].p = old->p;
+        work->row[i].origin = (int)i;
+    }
+    work->count = work->old_count = (int)table->count;
+    work->has_md5 = table->has_md5;
+    survey_behind(work);
+    return edit_find_boot(work);
+}
+
+/* ---- The result ---- */
+
+static bool moves(const struct edit_work *work, const struct edit_row *row)
+{
+    return row->origin != EDIT_NONE && row->keep && row->fate != EDIT_SAME &&
+           row->p.offset != work->old[row->origin].p.offset;
+}
+
+/* How far the result reaches, and whether it can be made in the source's own copy. */
+static uint32_t needed_size(struct edit_work *work)
+{
+    uint32_t size = work->edit->size;
+    int places = work->count + (work->behind ? 1 : 0);
+    if (work->source->kind == MOLT_TARGET_DUMP && work->edit->flash_size > size) {
+        size = work->edit->flash_size;
+    }
+    for (int i = 0; i < places; i++) {
+        const struct edit_row *row = &work->row[i];
+        uint32_t end = row->fate == EDIT_REBUILT ? row->p.size : row->keep;
+        work->apart = work->apart || moves(work, row) || row->fate == EDIT_NVS_PAGES ||
+                      row->fate == EDIT_REBUILT;
+        if (end && row->fate != EDIT_FRESH && row->p.offset + end > size) {
+            size = row->p.offset + end;
         }
     }
-    return false;
-}
-
-/* Bytes of [offset, offset + size) that the file has. */
-static uint32_t inside(const struct molt_edit *edit, uint32_t offset, uint32_t size)
-{
-    if (offset >= edit->size) {
-        return 0;
+    if (work->otadata_new && size < EDIT_APP_AT) {
+        size = EDIT_APP_AT;
     }
-    return size < edit->size - offset ? size : edit->size - offset;
+    return size;
 }
 
-static bool has_content(const struct molt_edit *edit, uint32_t offset, uint32_t size)
-{
-    uint32_t n = inside(edit, offset, size);
-    for (uint32_t i = 0; i < n; i++) {
-        if (edit->flash[offset + i] != 0xFF) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Old partitions that are no longer there as they were, and had something in them. */
-static void plan_losses(struct work *work)
-{
-    struct molt_edit *edit = work->edit;
-    for (uint32_t i = 0; i < work->source->table.count; i++) {
-        const struct molt_partition *row = &work->source->table.row[i];
-        char label[17];
-        memcpy(label, row->label, sizeof label);
-        molt_info_plain(label);
-        if (row == work->old_app) {
-            molt_plan_add(&edit->plan, MOLT_STEP_KEEP, row->offset, edit->app_length,
-                          edit->app_label, "the app, until now in '%s', stays where it is", label);
-        } else if (has_row(&edit->table, row)) {
-            molt_plan_add(&edit->plan, MOLT_STEP_KEEP, row->offset, row->size, label,
-                          "the same in the new table");
-        } else if (has_content(edit, row->offset, row->size)) {
-            molt_plan_add(&edit->plan, MOLT_STEP_LOSE, row->offset, row->size, label,
-                          "what it holds in this file is not carried over");
-        }
-    }
-}
-
-/* Whatever is not kept starts erased, so that the device makes it anew. */
-static void erase_changed(struct work *work)
+static int make_room(struct edit_work *work)
 {
     struct molt_edit *edit = work->edit;
-    for (uint32_t i = 0; i < edit->table.count; i++) {
-        const struct molt_partition *row = &edit->table.row[i];
-        uint32_t offset = row->offset, size = row->size;
-        if (has_row(&work->source->table, row)) {
-            continue;
-        }
-        if (offset == edit->app_offset) {
-            offset += edit->app_length;
-            size -= edit->app_length;
-        }
-        if (has_content(edit, offset, size)) {
-            molt_plan_add(&edit->plan, MOLT_STEP_ERASE, offset, inside(edit, offset, size),
-                          row->label, "other data until now; the device makes it anew");
-            memset(edit->flash + offset, 0xFF, inside(edit, offset, size));
-        }
+    uint32_t size = needed_size(work);
+    if (edit->owned || (!work->apart && size == edit->size)) {
+        return MOLT_OK; /* of a board, or changed where it lies */
     }
-}
-
-static int apply_table(struct work *work)
-{
-    struct molt_edit *edit = work->edit;
-    if (!work->request->layout) {
-        return MOLT_OK;
+    edit->flash = edit->owned = malloc(size);
+    if (!edit->flash) {
+        return molt_fail(work->message, MOLT_E_NO_MEMORY, "no memory for %u bytes", size);
     }
-    plan_losses(work);
-    int error = molt_ptable_write(&edit->table, edit->flash + MOLT_PTABLE_OFFSET);
-    if (error) {
-        return molt_fail(work->message, error, "the new table: %s", molt_strerror(error));
-    }
-    molt_plan_add(&edit->plan, MOLT_STEP_WRITE, MOLT_PTABLE_OFFSET, MOLT_PTABLE_SIZE, "table",
-                  "layout %s for %u MB of flash", work->request->layout, edit->flash_size >> 20);
-    erase_changed(work);
+    memcpy(edit->flash, work->before, edit->size);
+    memset(edit->flash + edit->size, 0xFF, size - edit->size);
+    edit->size = size;
     return MOLT_OK;
 }
 
-static void apply_flash_size(struct work *work)
+static void erase(const struct edit_work *work, uint32_t offset, uint32_t n)
+{
+    if (offset < work->edit->size) {
+        uint32_t room = work->edit->size - offset;
+        memset(work->edit->flash + offset, 0xFF, n < room ? n : room);
+    }
+}
+
+/* From work->before, which is not what is changed whenever anything moves. */
+static void put_row(const struct edit_work *work, const struct edit_row *row)
+{
+    const struct edit_old *old = &work->old[row->origin];
+    uint8_t *to = work->edit->flash + row->p.offset;
+    if (row->fate == EDIT_KEPT) {
+        if (work->before != work->edit->flash) {
+            memcpy(to, work->before + old->p.offset, row->keep);
+        }
+        return;
+    }
+    for (uint32_t at = 0; at < old->used; at += EDIT_SECTOR) {
+        const uint8_t *page = work->before + old->p.offset + at;
+        uint32_t n = edit_inside(work, old->p.offset + at, EDIT_SECTOR);
+        if (edit_used(page, n)) {
+            memcpy(to, page, n);
+            to += EDIT_SECTOR;
+        }
+    }
+}
+
+/* A row that changes: what is behind what it keeps becomes FF, and the plan says so when something
+ * was there. */
+static void clear_row(const struct edit_work *work, const struct edit_row *row)
+{
+    bool stays = row->fate == EDIT_KEPT && !moves(work, row);
+    uint32_t keep = stays ? row->keep : 0, from = row->p.offset + row->keep;
+    uint32_t n = edit_inside(work, from, row->p.size - row->keep);
+    if (n && edit_used(work->before + from, n) && !row->behind) {
+        molt_plan_add(&work->edit->plan, MOLT_STEP_ERASE, from, n, row->p.label,
+                      "other data until now; the device makes it anew");
+    }
+    erase(work, row->p.offset + keep, row->p.size - keep);
+}
+
+static void make_data(struct edit_work *work)
+{
+    int places = work->count + (work->behind ? 1 : 0);
+    for (int i = 0; i < places; i++) {
+        const struct edit_row *row = &work->row[i];
+        if (row->origin != EDIT_NONE && row->fate != EDIT_SAME) {
+            const struct molt_partition *old = &work->old[row->origin].p;
+            uint32_t keep = row->fate == EDIT_KEPT && !moves(work, row) ? row->keep : 0;
+            erase(work, old->offset + keep, old->size - keep);
+        }
+    }
+    for (int i = 0; i < places; i++) {
+        const struct edit_row *row = &work->row[i];
+        if (row->fate != EDIT_SAME) {
+            clear_row(work, row);
+        }
+    }
+    for (int i = 0; i < places; i++) {
+        const struct edit_row *row = &work->row[i];
+        if (row->keep && (row->fate == EDIT_KEPT || row->fate == EDIT_NVS_PAGES)) {
+            put_row(work, row);
+        }
+    }
+    if (work->otadata_new) {
+        edit_write_record(work);
+    }
+}
+
+static int apply_table(struct edit_work *work)
+{
+    struct molt_edit *edit = work->edit;
+    int error = MOLT_OK;
+    if (work->changed) {
+        error = molt_ptable_write(&edit->table, edit->flash + MOLT_PTABLE_OFFSET);
+        if (error) {
+            return molt_fail(work->message, error, "the new table: %s", molt_strerror(error));
+        }
+        const char *layout = work->layout && work->request->step_count == 1 ? work->layout : NULL;
+        molt_plan_add(&edit->plan, MOLT_STEP_WRITE, MOLT_PTABLE_OFFSET, MOLT_PTABLE_SIZE, "table",
+                      layout ? "layout %s for %u MB of flash" : "%s%u partitions",
+                      layout ? layout : "", layout ? edit->flash_size >> 20 : edit->table.count);
+    }
+    make_data(work);
+    const struct edit_row *row = &work->row[work->boots_after];
+    edit->app_offset = row->p.offset;
+    edit->app_length = work->app.image.length;
+    snprintf(edit->app_label, sizeof edit->app_label, "%s", row->p.label);
+    return MOLT_OK;
+}
+
+static void apply_flash_size(struct edit_work *work)
 {
     struct molt_edit *edit = work->edit;
     const struct molt_image *boot = &work->boot.image;
@@ -313,43 +326,21 @@ static void apply_flash_size(struct work *work)
                   "flash size in its header from %u to %u MB%s",
                   work->source->header_flash_size >> 20, edit->flash_size >> 20,
                   boot->header.hash_appended ? ", its SHA-256 computed again" : "");
-    if (!work->request->layout && edit->flash_size > work->source->header_flash_size) {
+    if (!work->changed && edit->flash_size > work->source->header_flash_size) {
         molt_plan_add(&edit->plan, MOLT_STEP_NOTE, 0, 0, "table",
                       "stays as it is, so the new part of the flash is not used; --layout makes a "
-                      "table for it");
+                      "table for it, --resize NAME=rest gives it to the last partition");
     }
-}
-
-/* The source's own copy in memory; a dump gets the length of the new flash. */
-static int copy_source(struct work *work)
-{
-    struct molt_edit *edit = work->edit;
-    const struct molt_target *source = work->source;
-    edit->base = source->base;
-    edit->size = source->flash.size;
-    edit->flash = source->bytes;
-    if (source->kind != MOLT_TARGET_DUMP || edit->size >= edit->flash_size) {
-        return MOLT_OK;
-    }
-    edit->size = edit->flash_size;
-    edit->flash = edit->owned = malloc(edit->size);
-    if (!edit->flash) {
-        return molt_fail(work->message, MOLT_E_NO_MEMORY, "no memory for %u bytes", edit->size);
-    }
-    memset(edit->flash + source->flash.size, 0xFF, edit->size - source->flash.size);
-    int error = molt_flash_read(&source->flash, 0, edit->flash, source->flash.size);
-    return error ? molt_fail(work->message, error, "%s: %s", source->name, molt_strerror(error))
-                 : MOLT_OK;
 }
 
 /* A file that is longer than the flash: only an erased end may be cut off. */
-static int fit_flash(struct work *work)
+static int fit_flash(struct edit_work *work)
 {
     struct molt_edit *edit = work->edit;
-    if (edit->size <= edit->flash_size) {
+    if (edit->size <= edit->flash_size || work->source->kind == MOLT_TARGET_BOARD) {
         return MOLT_OK;
     }
-    if (has_content(edit, edit->flash_size, edit->size - edit->flash_size)) {
+    if (edit_used(edit->flash + edit->flash_size, edit->size - edit->flash_size)) {
         return molt_fail(work->message, MOLT_E_RANGE,
                          "%s: reaches to 0x%x of the flash, the flash ends at 0x%x: expected a "
                          "firmware that fits",
@@ -359,26 +350,52 @@ static int fit_flash(struct work *work)
     return MOLT_OK;
 }
 
+static int check_lost(struct edit_work *work)
+{
+    if (work->edit->plan.full) {
+        return molt_fail(work->message, MOLT_E_NO_SPACE, "the plan has more than %d steps",
+                         MOLT_PLAN_STEPS);
+    }
+    if (work->lost_count && !work->request->force) {
+        return molt_fail(work->message, MOLT_E_EXISTS,
+                         "%s: data would be lost: %s; --force does it all the same",
+                         work->source->name, work->lost);
+    }
+    return MOLT_OK;
+}
+
 int molt_edit_prepare(struct molt_edit *edit, const struct molt_target *source,
                       const struct molt_edit_request *request, struct molt_message *message)
 {
-    struct work work = {.edit = edit, .source = source, .request = request, .message = message};
-    int (*const steps[])(struct work *) = {check_flash_size, check_bootloader, check_app,
-                                           make_table,       copy_source,      apply_table,
-                                           fit_flash};
+    int (*const stages[])(struct edit_work *) = {
+        check_source,     check_flash_size, load,      check_bootloader, survey,   edit_steps,
+        edit_check_table, edit_plan_data,   make_room, apply_table,      fit_flash};
+    struct edit_work *work = calloc(1, sizeof *work);
     memset(edit, 0, sizeof *edit);
-    int error = check_source(&work);
-    for (size_t i = 0; !error && i < sizeof steps / sizeof steps[0]; i++) {
-        error = steps[i](&work);
+    if (!work) {
+        return molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
+    }
+    work->edit = edit;
+    work->source = source;
+    work->request = request;
+    work->message = message;
+    int error = MOLT_OK;
+    for (size_t i = 0; !error && i < sizeof stages / sizeof stages[0]; i++) {
+        error = stages[i](work);
     }
     if (!error) {
-        apply_flash_size(&work);
+        apply_flash_size(work);
+        error = check_lost(work);
     }
-    if (!error && edit->plan.full) {
-        error =
-            molt_fail(message, MOLT_E_NO_SPACE, "the plan has more than %d steps", MOLT_PLAN_STEPS);
-    }
+    free(work);
     return error;
+}
+
+static int put_file(const struct molt_edit *edit, const char *out, enum molt_file_existing existing,
+                    struct molt_message *message)
+{
+    return molt_file_write(out, edit->flash + edit->base, edit->size - edit->base, 0666, existing,
+                           message);
 }
 
 int molt_edit_write(const struct molt_edit *edit, const struct molt_target *source, const char *out,
@@ -392,15 +409,28 @@ int molt_edit_write(const struct molt_edit *edit, const struct molt_target *sour
     }
     if (molt_same_file(out, source->name)) {
         return molt_fail(message, MOLT_E_ARGUMENT,
-                         "%s: is the input itself (%s); expected another name for the output", out,
+                         "%s: is the input itself (%s); expected another name for the output, or "
+                         "--in-place",
+                         out, source->name);
+    }
+    return put_file(edit, out, MOLT_FILE_REPLACE_UNSYNCED, message);
+}
+
+int molt_edit_write_in_place(const struct molt_edit *edit, const struct molt_target *source,
+                             struct molt_message *message)
+{
+    if (source->container != MOLT_CONTAINER_NONE) {
+        return molt_fail(message, MOLT_E_UNSUPPORTED,
+                         "%s: is a UF2 file, which is not changed in place: expected --output; "
+                         "'molt convert' makes a UF2 file of the result",
                          source->name);
     }
-    return molt_file_write(out, edit->flash + edit->base, edit->size - edit->base, 0666,
-                           MOLT_FILE_REPLACE_UNSYNCED, message);
+    return put_file(edit, source->name, MOLT_FILE_REPLACE, message);
 }
 
 void molt_edit_free(struct molt_edit *edit)
 {
     free(edit->owned);
-    edit->owned = edit->flash = NULL;
+    free(edit->before);
+    edit->owned = edit->before = edit->flash = NULL;
 }

@@ -85,19 +85,31 @@ def test_the_plan_comes_first(molt, firmware, tmp_path):
     assert folder(tmp_path) == []
 
 
-def test_a_dump_names_what_it_loses(molt, firmware, tmp_path):
+def test_a_dump_keeps_its_data(molt, firmware, tmp_path):
+    """Settings go into the smaller nvs, bytes that are no file system move as they are; nothing else changes."""
     dump = bytearray(esp.dump(firmware.read_bytes()))
     dump[0x9000:0x9004] = b"keys"
     dump[0x200000:0x200007] = b"qzfiles"
     (tmp_path / "dump.bin").write_bytes(dump)
     text = molt.ok("edit", "dump.bin", "-s", "8M", "-l", "ota", "-o", "out.bin")
-    assert "lose   nvs" in text and "lose   vfs" in text
+    assert "keep   nvs" in text and "write  vfs" in text and "moved from 0x200000" in text and "lose" not in text
     out = (tmp_path / "out.bin").read_bytes()
     assert len(out) == 8 << 20
-    assert b"keys" not in out[0x9000:0x10000] and b"qzfiles" not in out  # the slot and the new nvs start erased
+    assert out[0x9000:0x9004] == b"keys" and out[0x410000:0x410007] == b"qzfiles" and out.count(b"qzfiles") == 1
     assert out[0x10000:0x10000 + 1672800] == bytes(dump[0x10000:0x10000 + 1672800])
+    assert out[0x10000 + 1672800:0x410000].count(0xFF) == 0x400000 - 1672800
     shown = json.loads(molt.ok("info", "--json", "out.bin"))
     assert shown["kind"] == "flash dump" and shown["wrong"] is False
+
+
+def test_a_dump_names_what_it_loses(molt, firmware, tmp_path):
+    dump = bytearray(esp.dump(firmware.read_bytes()))
+    dump[0x9000:0x9004] = b"keys"
+    (tmp_path / "dump.bin").write_bytes(dump)
+    done = molt("edit", "dump.bin", "--delete", "nvs", "-o", "out.bin", check=1)
+    assert "lose   nvs" in done.stdout and "data would be lost: 'nvs'; --force" in done.stderr
+    assert folder(tmp_path) == ["dump.bin"]
+    assert "lose   nvs" in molt.ok("edit", "dump.bin", "--delete", "nvs", "--force", "-o", "out.bin")
 
 
 def test_a_dump_that_boots_another_slot(molt, firmware, tmp_path):
@@ -105,8 +117,16 @@ def test_a_dump_that_boots_another_slot(molt, firmware, tmp_path):
     dump = bytearray(esp.dump(data))
     dump[0xE000:0xE020] = bytes.fromhex("02000000") + b"\xff" * 20 + bytes.fromhex("02000000") + (0x55F63774).to_bytes(4, "little")
     (tmp_path / "dump.bin").write_bytes(dump)
-    assert "boots ota_1" in molt.fails("edit", "dump.bin", "-s", "8M", "-l", "ota", "-o", "out.bin")
-    assert folder(tmp_path) == ["dump.bin"]
+    text = molt.ok("edit", "dump.bin", "-s", "8M", "-l", "ota", "-o", "out.bin")  # ota_1 is empty: ota_0 runs
+    assert "keep   ota_0" in text and "keep   otadata" in text
+    second = esp.app_of(data)
+    dump[0x1B0000:0x1B0000 + len(second)] = second
+    dump[0x10000] = 0xE8  # whatever this was, ota_1 boots
+    (tmp_path / "dump.bin").write_bytes(dump)
+    text = molt.ok("edit", "dump.bin", "-s", "8M", "-l", "ota", "-o", "out.bin")
+    out = (tmp_path / "out.bin").read_bytes()
+    assert "moved from 0x1b0000" in text and out[0x210000:0x210000 + len(second)] == second and out[0xE000:0xE020] == dump[0xE000:0xE020]
+    assert json.loads(molt.ok("ota", "status", "--json", "out.bin"))["boots_next"] == "ota_1"
 
 
 def test_a_smaller_dump(molt, firmware, tmp_path):
@@ -119,15 +139,15 @@ def test_a_smaller_dump(molt, firmware, tmp_path):
     full[12 << 20] = 0
     (tmp_path / "dump.bin").write_bytes(full)
     (tmp_path / "out.bin").unlink()
-    assert "the flash ends at 0x800000" in molt.fails("edit", "dump.bin", "-s", "8M", "-l", "ota", "-o", "out.bin")
+    assert "too small for what it holds: at least 0x711000 bytes" in molt.fails("edit", "dump.bin", "-s", "8M", "-l", "ota", "-o", "out.bin")
     assert "out.bin" not in folder(tmp_path)
 
 
 def test_command_line(molt, firmware):
-    assert "expected --flash-size or --layout" in molt.fails("edit", firmware, "-o", "x.bin", code=2)
+    assert "expected --flash-size, --layout" in molt.fails("edit", firmware, "-o", "x.bin", code=2)
     assert "expected --output FILE" in molt.fails("edit", firmware, "-l", "ota", code=2)
     assert "expected a size such as 4M" in molt.fails("edit", firmware, "-s", "lots", "-o", "x.bin", code=2)
     assert "unknown layout 'pie', expected one of: ota" in molt.fails("edit", firmware, "-l", "pie", "-o", "x.bin")
     assert "expected 1, 2, 4, 8" in molt.fails("edit", firmware, "-s", "3M", "-o", "x.bin")
     assert "the esp32 addresses at most 16 MB" in molt.fails("edit", firmware, "-s", "32M", "-o", "x.bin")
-    assert "'ota_1' at 0x190000 has no room in 2 MB" in molt.fails("edit", firmware, "-s", "2M", "-l", "ota", "-o", "x.bin")
+    assert "--flash-size 8M makes slots of 0x200000" in molt.fails("edit", firmware, "-s", "2M", "-l", "ota", "-o", "x.bin")
