@@ -36,7 +36,7 @@ MAY_INCLUDE = {
 FREESTANDING = {"stdbool.h", "stddef.h", "stdint.h", "limits.h", "string.h"}
 HOSTED = FREESTANDING | {"assert.h", "ctype.h", "errno.h", "inttypes.h", "stdarg.h", "stdio.h", "stdlib.h", "time.h"}
 # ops walks the folders and files that a user names; devices, sockets and libraries stay in host. JSON is a way to print.
-FOLDERS = {"dirent.h", "fcntl.h", "sys/stat.h", "sys/types.h", "unistd.h"}
+FOLDERS = {"dirent.h", "fcntl.h", "fnmatch.h", "sys/stat.h", "sys/types.h", "unistd.h"}
 TERMINAL = FOLDERS | {"getopt.h", "signal.h", "strings.h", "sys/ioctl.h", "sys/wait.h", "termios.h", "jansson.h"}
 SYSTEM = {"interface": FREESTANDING, "core": FREESTANDING, "engine": FREESTANDING, "wire": FREESTANDING,
           "pack": HOSTED | {"zlib.h"}, "sim": HOSTED | {"math.h"}, "ops": HOSTED | FOLDERS | {"jansson.h"},

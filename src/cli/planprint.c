@@ -1,6 +1,7 @@
 #include "cli/planprint.h"
 
 #include "cli/cli.h"
+#include "cli/process.h"
 
 void plan_print(FILE *out, const struct molt_plan *plan)
 {
@@ -17,7 +18,8 @@ void plan_print(FILE *out, const struct molt_plan *plan)
         } else {
             fprintf(out, "%8s  %9s  ", "", "");
         }
-        fprintf(out, "%s\n", step->why);
+        process_print_safe(out, step->why); /* may have names of a device's files */
+        fputc('\n', out);
     }
     if (plan->count == 0) {
         fprintf(out, "  nothing to do\n");

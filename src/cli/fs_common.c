@@ -1,0 +1,138 @@
+#include "cli/fs_common.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/planprint.h"
+#include "cli/process.h"
+
+int fs_with(struct cli_args *args, enum molt_fsops_mode mode, fs_act *act)
+{
+    struct molt_message message = {0}, closing = {0};
+    struct molt_target *target = calloc(1, sizeof *target);
+    struct molt_fsops *session = calloc(1, sizeof *session);
+    int code = CLI_OK, error;
+    if (!target || !session) {
+        error = molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
+    } else if ((error = molt_target_open(target, args->operand[0], &message)) == MOLT_OK) {
+        error = molt_fsops_open(session, target, cli_option(args, "partition"), mode, &message);
+        if (!error) {
+            error = act(args, session, &code, &message);
+            molt_fsops_close(session);
+        }
+        if (molt_target_close(target, &closing) && !error) {
+            message = closing;
+            error = closing.error;
+        }
+    }
+    free(session);
+    free(target);
+    return error ? cli_fail(args, &message) : code;
+}
+
+/* ---- Changes ---- */
+
+void fs_print_space(const struct molt_fs_space *space)
+{
+    printf("%u of %u blocks of %u bytes used\n", space->used, space->total, space->block_size);
+}
+
+static int print_and_commit(struct cli_args *args, struct molt_fsops *session,
+                            const struct molt_fs_changes *changes, struct molt_plan *plan,
+                            struct molt_message *message)
+{
+    const char *output = cli_option(args, "output");
+    struct molt_progress progress;
+    struct molt_fs_space space;
+    molt_fsops_describe(changes, session, output, plan);
+    plan_print(stdout, plan);
+    int error = molt_fs_space(session->fs, &space);
+    if (error) {
+        return molt_fail(message, error, "the free space cannot be counted: %s",
+                         molt_strerror(error));
+    }
+    if (cli_has(args, "dry-run")) {
+        printf("nothing was written (--dry-run); afterwards ");
+    } else if (changes->count || output) {
+        cli_progress_start(&progress);
+        error = molt_fsops_commit(session, changes, output, &progress, message);
+        cli_progress_end();
+        if (!error) {
+            printf("written: ");
+            process_print_safe(stdout, output ? output : session->target->name);
+            printf("; ");
+        }
+    }
+    if (!error) {
+        fs_print_space(&space);
+    }
+    return error;
+}
+
+int fs_change(struct cli_args *args, enum molt_fsops_mode mode, fs_planner *planner)
+{
+    struct molt_message message = {0}, closing = {0};
+    struct molt_target *target = calloc(1, sizeof *target);
+    struct molt_fsops *session = calloc(1, sizeof *session);
+    struct molt_plan *plan = calloc(1, sizeof *plan);
+    struct molt_fs_changes changes = {0};
+    int error;
+    if (!target || !session || !plan) {
+        error = molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
+    } else if ((error = molt_target_open(target, args->operand[0], &message)) == MOLT_OK) {
+        error = molt_fsops_open(session, target, cli_option(args, "partition"), mode, &message);
+        if (!error && target->board && cli_has(args, "output")) {
+            error =
+                molt_fail(&message, MOLT_E_ARGUMENT,
+                          "%s: a board is changed as it is: --output is for files", target->name);
+        }
+        error = error ? error : planner(args, session, &changes, &message);
+        error = error ? error : molt_fsops_rehearse(session, &changes, &message);
+        error = error ? error : print_and_commit(args, session, &changes, plan, &message);
+        molt_fsops_close(session);
+        if (molt_target_close(target, &closing) && !error) {
+            message = closing;
+            error = closing.error;
+        }
+    }
+    molt_fs_changes_free(&changes);
+    free(plan);
+    free(session);
+    free(target);
+    return error ? cli_fail(args, &message) : CLI_OK;
+}
+
+/* ---- Words ---- */
+
+int fs_path(const struct cli_args *args, int i, char path[MOLT_FSOPS_PATH],
+            struct molt_message *message)
+{
+    return molt_fsops_path(args->operand[i], path, message);
+}
+
+int fs_values(const struct cli_args *args, const char *name, const char *values[], int most)
+{
+    int n = 0;
+    for (int i = 0; i < args->option_count && n < most; i++) {
+        if (strcmp(args->option[i].name, name) == 0) {
+            values[n++] = args->option[i].value;
+        }
+    }
+    return n;
+}
+
+void fs_json_head(struct json_out *json, const struct molt_fsops *session)
+{
+    json_text(json, "target", session->target->name);
+    json_text(json, "partition", session->place.label);
+}
+
+int fs_type(const struct cli_args *args, enum molt_fs_kind *kind)
+{
+    const char *type = cli_option(args, "type");
+    *kind = !type                           ? MOLT_FS_NONE
+            : strcmp(type, "littlefs") == 0 ? MOLT_FS_LITTLEFS
+            : strcmp(type, "fat") == 0      ? MOLT_FS_FAT
+                                            : MOLT_FS_NONE;
+    return type && !*kind ? cli_usage(args, "--type %s: expected littlefs or fat", type) : CLI_OK;
+}
