@@ -64,48 +64,53 @@ void molt_info_read_image(struct molt_info_image *found, const struct molt_flash
 }
 
 /* "v1.23.0 on 2024-06-02": the version up to the blank, the date behind " on ". */
-static bool take_version(struct molt_info_image *found, const char *text, size_t n)
+static bool take_version(const char *text, size_t n, char version[48], char date[16])
 {
     size_t i = 0;
-    char date[11];
-    while (i < n && i + 1 < sizeof found->micropython && text[i] > ' ' && text[i] < 0x7F) {
+    while (i < n && i < 47 && text[i] > ' ' && text[i] < 0x7F) {
         i++;
     }
-    if (i < 4 || !isdigit((unsigned char)text[1]) || n - i < 4 + sizeof date ||
+    if (i < 4 || !isdigit((unsigned char)text[1]) || n - i < 4 + 10 ||
         memcmp(text + i, " on ", 4) != 0) {
         return false;
     }
-    memcpy(date, text + i + 4, 10);
-    date[10] = 0;
     for (int k = 0; k < 10; k++) {
-        if (k == 4 || k == 7 ? date[k] != '-' : !isdigit((unsigned char)date[k])) {
+        char c = text[i + 4 + (size_t)k];
+        if (k == 4 || k == 7 ? c != '-' : !isdigit((unsigned char)c)) {
             return false;
         }
     }
-    memcpy(found->micropython, text, i);
-    found->micropython[i] = 0;
-    memcpy(found->micropython_date, date, sizeof date);
+    memcpy(version, text, i);
+    version[i] = 0;
+    memcpy(date, text + i + 4, 10);
+    date[10] = 0;
     return true;
+}
+
+bool molt_info_find_version(const void *bytes, uint32_t n, char version[48], char date[16])
+{
+    static const char mark[] = "MicroPython v";
+    const char *begin = bytes, *at = begin;
+    version[0] = date[0] = 0;
+    while ((at = memmem(at, n - (size_t)(at - begin), mark, sizeof mark - 1)) != NULL) {
+        at += sizeof mark - 2; /* at the v */
+        if (take_version(at, n - (size_t)(at - begin), version, date)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int molt_info_find_micropython(struct molt_info_image *found, const struct molt_flash *flash)
 {
-    static const char mark[] = "MicroPython v";
     uint32_t n = found->image.length;
     char *bytes = malloc(n ? n : 1);
     if (!bytes) {
         return MOLT_E_NO_MEMORY;
     }
     int error = molt_flash_read(flash, found->offset, bytes, n);
-    for (char *at = bytes; !error;) {
-        at = memmem(at, n - (size_t)(at - bytes), mark, sizeof mark - 1);
-        if (!at) {
-            break;
-        }
-        at += sizeof mark - 2; /* at the v */
-        if (take_version(found, at, n - (size_t)(at - bytes))) {
-            break;
-        }
+    if (!error) {
+        molt_info_find_version(bytes, n, found->micropython, found->micropython_date);
     }
     free(bytes);
     return error;

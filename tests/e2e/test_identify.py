@@ -1,0 +1,181 @@
+"""molt info on everything: what a file is, what is worth showing, stable keys."""
+import json
+import pathlib
+import re
+import struct
+
+import esp
+import formats
+import pytest
+
+XTENSA, RISCV, ARM = 94, 243, 40
+
+
+TOLD = set(re.findall(r"`(\w+)`", (pathlib.Path(__file__).parents[2] / "docs/json.md").read_text()))
+
+
+def keys_in(value):
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_in, value.values()))
+    return set().union(*map(keys_in, value)) if isinstance(value, list) else set()
+
+
+@pytest.fixture
+def shown(molt, tmp_path):
+    """What --json says of these bytes; the text must come too, with the same exit code."""
+    def show(data, name="file", code=0):
+        (tmp_path / name).write_bytes(data)
+        text = molt("info", name, check=code).stdout
+        found = json.loads(molt("info", "--json", name, check=code).stdout)
+        assert list(found)[:2] == ["kind", "target"] and list(found)[-2:] == ["findings", "wrong"]
+        assert text.startswith("%s: %s, %d bytes" % (name, found["kind"], found["file_size"]))
+        assert found["wrong"] is (code == 1)
+        assert keys_in(found) - TOLD == set()
+        return found
+    return show
+
+
+def test_otadata(shown):
+    found = shown(formats.ota_record(3, 2) + formats.ota_record(4, 0))
+    assert found["kind"] == "otadata" and found["decides"] == 1 and found["slot_of_two"] == 1
+    assert [(r["seq"], r["state_name"], r["crc_ok"], r["blank"]) for r in found["records"]] == \
+        [(3, "VALID", True, False), (4, "NEW", True, False)]
+    found = shown(formats.ota_record(1, 2) + formats.BLANK)
+    assert found["decides"] == 0 and found["records"][1]["blank"]
+    found = shown(formats.ota_record(1, 2) + formats.ota_record(9, 2, crc=7))
+    assert found["decides"] == 0 and "expected 0x" in found["findings"][0]["text"]
+    found = shown(formats.ota_record(1, 3) + formats.ota_record(2, 4))
+    assert found["decides"] is None and found["boots"].startswith("factory")
+
+
+def test_two_erased_sectors_are_no_otadata(molt, tmp_path):
+    (tmp_path / "erased").write_bytes(b"\xff" * 0x2000)
+    assert "an erased flash" in molt.fails("info", "erased")
+
+
+def test_rp2(shown):
+    found = shown(formats.rp2040())
+    assert (found["kind"], found["chip"], found["micropython"], found["container"]) == ("RP2 flash image", "RP2040", "v1.23.0", None)
+    assert shown(formats.rp2350())["chip"] == "RP2350"
+    found = shown(formats.uf2(0x10000000, formats.rp2040(), "RP2040"))
+    assert (found["kind"], found["container"], found["micropython_date"]) == ("RP2 flash image", "UF2", "2024-06-02")
+    assert found["parts"] == [{"family": "RP2040", "family_id": 0xE48BFF56, "chips": "Raspberry Pi RP2040", "address": 0x10000000,
+                               "end": 0x10000400, "bytes": 1024, "blocks": 4, "blocks_expected": 4}]
+    # The block that works around an erratum of RP2350 A2 is not written.
+    first = formats.uf2_block(0x10FFFF00, b"\xef" * 256, 0, 2, 0xE48BFF57, 0xA000, bytes.fromhex("04e35799"))
+    found = shown(first + formats.uf2(0x10000000, formats.rp2350(), "RP2350_ARM_S"))
+    assert found["chip"] == "RP2350" and found["ignored_blocks"] == 1 and len(found["parts"]) == 1
+    found = shown(formats.uf2(0x10000000, b"z" * 1000, "RP2040"))
+    assert found["chip"] is None and "boot ROM would not start it" in found["findings"][0]["text"]
+
+
+def test_uf2_of_other_chips(shown):
+    data = formats.uf2(0x08000000, b"MicroPython v1.23.0 on 2024-06-02" * 40, "STM32F4")
+    found = shown(data)
+    assert found["kind"] == "UF2 file" and found["parts"][0]["family"] == "STM32F4" and found["micropython"] == "v1.23.0"
+    both = shown(data + formats.uf2(0, b"abc", 0x12345678))
+    assert [p["family"] for p in both["parts"]] == ["STM32F4", "0x12345678"]
+    cut = shown(data[:-512], code=1)
+    assert "5 of the 6 blocks for STM32F4" in cut["findings"][0]["text"]
+    assert "is not whole" in shown(data[:-3], code=1)["findings"][-1]["text"]
+    assert shown(data + b"\0" * 512)["findings"][0]["severity"] == "odd"
+
+
+def test_uf2_of_esp32(molt, firmware, tmp_path):
+    data = firmware.read_bytes()
+    for name, address, raw, kind in (("app.uf2", 0, esp.app_of(data), "app image"), ("fw.uf2", 0x1000, data, "firmware file")):
+        (tmp_path / name).write_bytes(formats.uf2(address, raw, "ESP32"))
+        found = json.loads(molt.ok("info", "--json", name))
+        assert (found["kind"], found["container"], found["uf2_family"]) == (kind, "UF2", "ESP32")
+        assert found["apps"][0]["sha256_ok"] and found["apps"][0]["micropython"] == "v1.23.0"
+        assert "written by a UF2 file for ESP32" in molt.ok("info", name)
+
+
+def test_uf2_as_esptool_writes_it(molt, firmware, tmp_path):
+    """Flash offsets, MD5 behind each payload, numbers that begin again with each file."""
+    from esptool.uf2_writer import UF2Writer
+    data = firmware.read_bytes()
+    with UF2Writer(formats.FAMILY["ESP32"], str(tmp_path / "merged.uf2"), None) as writer:
+        for low, high in ((0, 0x6000), (0x7000, 0x8000), (0xF000, len(data))):
+            writer.add_file(low + 0x1000, data[low:high])
+    found = json.loads(molt.ok("info", "--json", "merged.uf2"))
+    assert found["kind"] == "firmware file" and found["apps"][0]["sha256_ok"] and not found["wrong"]
+    broken = bytearray((tmp_path / "merged.uf2").read_bytes())
+    broken[0x123] ^= 1
+    (tmp_path / "broken.uf2").write_bytes(broken)
+    assert "1 of its UF2 blocks have a wrong MD5" in molt.fails("info", "broken.uf2")
+
+
+def test_dfu(shown):
+    found = shown(formats.dfuse((0x08000000, b"a" * 100), (0x08020000, b"MicroPython v1.22.1 on 2024-01-05")))
+    assert (found["kind"], found["format"], found["vendor"], found["product"], found["crc_ok"]) == ("DFU file", "DfuSe", 0x483, 0xDF11, True)
+    assert [(e["address"], e["size"], e["target"], e["alternate"]) for e in found["elements"]] == \
+        [(0x08000000, 100, "ST...", 0), (0x08020000, 33, "ST...", 0)]
+    assert found["micropython"] == "v1.22.1"
+    assert shown(formats.dfuse((0, b"a"), counted=True))["elements"]
+    plain = shown(formats.dfu_suffix(b"anything at all"))
+    assert plain["format"] == "DFU 1.1" and plain["image_size"] == 15 and plain["elements"] == []
+    data = bytearray(formats.dfuse((0x08000000, b"a" * 100), name=b"\x1b[2Jroof"))
+    assert shown(bytes(data))["elements"][0]["target"] == "?[2Jroof"
+    data[300] ^= 1
+    assert "wrong CRC" in shown(bytes(data), code=1)["findings"][0]["text"]
+    assert "no DFU suffix" in shown(bytes(data[:-1]), code=1)["findings"][0]["text"]
+    assert "size of a DfuSe element" in shown(formats.dfu_suffix(bytes(data[:-16]).replace(b"\x64\0\0\0a", b"\xff\0\0\0a")), code=1)["findings"][-1]["text"]
+
+
+def test_elf(shown):
+    found = shown(formats.elf(RISCV, 0x42000020, b"MicroPython v1.23.0 on 2024-06-02"))
+    assert (found["kind"], found["machine"], found["bits"], found["entry"]) == ("ELF program", "RISC-V", 32, 0x42000020)
+    assert found["segments"][0]["size"] == 33 and found["segments"][0]["executable"] and found["micropython"] == "v1.23.0"
+    assert "write the .bin" in found["findings"][0]["text"]
+    assert shown(formats.elf(XTENSA, 0x400D0020))["machine"] == "Xtensa"
+    assert shown(formats.elf(ARM, 0x08000000))["findings"] == []
+    assert "behind its end" in shown(formats.elf(RISCV, 0x42000020)[:-1], code=1)["findings"][0]["text"]
+
+
+def test_this_command_is_an_elf_program(molt):
+    found = json.loads(molt.ok("info", "--json", molt.path))
+    assert found["kind"] == "ELF program" and found["bits"] in (32, 64) and found["entry"] is None
+
+
+def test_intel_hex(shown, molt, tmp_path):
+    found = shown(formats.hex_file(0x08000000, b"a" * 100))
+    assert found["kind"] == "Intel HEX file" and found["ranges"] == [{"address": 0x08000000, "end": 0x08000064, "size": 100}]
+    text = formats.hex_file(0x08000000, b"a" * 100)
+    assert "line 8" in shown(text[:-12], code=1)["findings"][0]["text"]
+    (tmp_path / "colon").write_bytes(b": not hexadecimal\n")
+    assert "begins as Intel HEX, but line 1" in molt.fails("info", "colon")
+
+
+def test_esp8266(shown):
+    image = struct.pack("<BBBBI", 0xE9, 1, 0, 0x40, 0x40100004) + struct.pack("<II", 0x40100000, 32) + b"\0" * 47 + b"\xef"
+    found = shown(image)
+    assert found["kind"] == "ESP8266 image" and found["entry"] == 0x40100004
+    assert "1 segments, entry 0x40100004, flash 4 MB" in found["header"]
+    assert "not supported" in found["findings"][0]["text"]
+
+
+def test_bundle(shown, molt, tmp_path):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/main.py").write_text("print(1)\n")
+    molt.ok("key", "new", "key.pem")
+    molt.ok("bundle", "create", "--release", "files", "--key", "key.pem", "--sequence", "7", "-o", "app.molt")
+    data = (tmp_path / "app.molt").read_bytes()
+    found = shown(data)
+    assert found["kind"] == "bundle" and found["sequence"] == 7 and found["chip"] is None
+    assert [p["role"] for p in found["payloads"]] == ["release"]
+    (tmp_path / "cut").write_bytes(data[:-1])
+    assert "cut" in molt.fails("info", "cut")
+
+
+def test_file_system_images(molt, tmp_path):
+    (tmp_path / "vfs.img").write_bytes(formats.littlefs(files=[("main.py", b"print(1)")]))
+    found = json.loads(molt.ok("info", "--json", "vfs.img"))
+    assert found["kind"] == "file system image" and found["apps"] == [] and found["table"] is None
+
+
+def test_a_bare_bootloader(molt, firmware, tmp_path):
+    (tmp_path / "bootloader.bin").write_bytes(firmware.read_bytes()[:23072])
+    found = json.loads(molt.ok("info", "--json", "bootloader.bin"))
+    assert found["kind"] == "bootloader" and found["chip"] == "esp32" and found["bootloader"]["sha256_ok"]
+    assert found["table"] is None and found["apps"] == []
