@@ -14,6 +14,7 @@ void cli_json_findings(struct json_out *json, const struct molt_finding *finding
         json_open(json, NULL, '{');
         json_text(json, "severity", finding[i].severity == MOLT_WRONG ? "wrong" : "odd");
         json_text(json, "text", finding[i].text);
+        json_text(json, "fix", finding[i].fix[0] ? finding[i].fix : NULL);
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -25,6 +26,9 @@ void cli_print_findings(const struct molt_finding *finding, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         printf("%s%s: %s\n", i ? "" : "\n", finding[i].severity == MOLT_WRONG ? "WRONG" : "odd",
                finding[i].text);
+        if (finding[i].fix[0]) {
+            printf("  mend it: %s\n", finding[i].fix);
+        }
     }
 }
 
