@@ -64,9 +64,14 @@ int molt_ptable_write(const struct molt_ptable *table, uint8_t bytes[MOLT_PTABLE
 
 /*
  * Every rule of a table that boots and can be updated; the first broken one is returned, its row's
- * number in diag->offset. flash_size in bytes. Rows need not ascend.
+ * number in diag->offset (MOLT_DIAG_NONE where none is to blame). Where what ends with " row",
+ * expected is the number of that other row. flash_size in bytes. Rows need not ascend.
  */
 int molt_ptable_check(const struct molt_ptable *table, uint32_t flash_size, struct molt_diag *diag);
+
+/* The same of a table that lies elsewhere. */
+int molt_ptable_check_at(const struct molt_ptable *table, uint32_t flash_size,
+                         uint32_t table_offset, struct molt_diag *diag);
 
 /* First row of that type and subtype / of that label; NULL when there is none. */
 const struct molt_partition *molt_ptable_find(const struct molt_ptable *table, uint8_t type,

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/utf8.h"
+
 /* Smallest argument that needs 1, 2, 4 or 8 bytes behind the initial one (RFC 8949, 4.2.1). */
 static bool is_shortest(uint32_t width, uint64_t argument)
 {
@@ -104,38 +106,6 @@ int molt_cbor_bytes(struct molt_cbor_reader *reader, void *to, size_t n)
     return MOLT_OK;
 }
 
-/* Length of the well-formed UTF-8 character at p (RFC 3629, 4: no overlong forms, no surrogates);
- * 0 = none, or NUL. */
-static uint32_t utf8_length(const uint8_t *p, size_t n)
-{
-    uint32_t first = p[0], length, low = 0x80, high = 0xBF;
-    if (first < 0x80) {
-        return first != 0;
-    }
-    if (first < 0xC2 || first > 0xF4) {
-        return 0;
-    }
-    length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    if (first == 0xE0) {
-        low = 0xA0;
-    } else if (first == 0xED) {
-        high = 0x9F;
-    } else if (first == 0xF0) {
-        low = 0x90;
-    } else if (first == 0xF4) {
-        high = 0x8F;
-    }
-    if (length > n || p[1] < low || p[1] > high) {
-        return 0;
-    }
-    for (uint32_t i = 2; i < length; i++) {
-        if (p[i] >> 6 != 2) {
-            return 0;
-        }
-    }
-    return length;
-}
-
 int molt_cbor_text(struct molt_cbor_reader *reader, char *to, size_t capacity)
 {
     struct molt_cbor_item item;
@@ -148,7 +118,7 @@ int molt_cbor_text(struct molt_cbor_reader *reader, char *to, size_t capacity)
     }
     size_t n = (size_t)item.argument;
     for (size_t at = 0; at < n;) {
-        uint32_t length = utf8_length(item.bytes + at, n - at);
+        uint32_t length = molt_utf8_length(item.bytes + at, n - at);
         if (!length) {
             return MOLT_E_FORMAT;
         }

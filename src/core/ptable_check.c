@@ -6,8 +6,9 @@
 
 #define SECTOR        0x1000u
 #define APP_ALIGNMENT 0x10000u
-#define TABLE_END     (MOLT_PTABLE_OFFSET + SECTOR)
 #define OTADATA_SIZE  0x2000u
+#define COREDUMP      0x03u
+#define TEE_OTADATA   0x90u
 #define NVS_LEAST     0x3000u
 #define TYPE_PLACES   2u /* types 2 and 3 describe bootloader and table themselves */
 #define FLAG_READONLY 2u
@@ -18,8 +19,15 @@ static bool is_slot(const struct molt_partition *row)
            row->subtype <= MOLT_APP_OTA_15;
 }
 
+/* The boot record of the application, or of a trusted environment (ESP-IDF's TEE). */
+static bool is_otadata(const struct molt_partition *row)
+{
+    return row->type == MOLT_PARTITION_DATA &&
+           (row->subtype == MOLT_DATA_OTADATA || row->subtype == TEE_OTADATA);
+}
+
 static int check_place(const struct molt_partition *row, uint32_t i, uint32_t flash_size,
-                       struct molt_diag *diag)
+                       uint32_t table_end, struct molt_diag *diag)
 {
     uint32_t alignment = row->type == MOLT_PARTITION_APP ? APP_ALIGNMENT : SECTOR;
     bool describes = row->type >= TYPE_PLACES && row->type <= TYPE_PLACES + 1;
@@ -30,9 +38,9 @@ static int check_place(const struct molt_partition *row, uint32_t i, uint32_t fl
         return molt_diag_values(diag, MOLT_E_TABLE_WRAP, "size", i, UINT32_MAX - row->offset,
                                 row->size);
     }
-    if (row->offset < TABLE_END && !describes) {
+    if (row->offset < table_end && !describes) {
         return molt_diag_values(diag, MOLT_E_TABLE_ROW, "it begins below the end of the table", i,
-                                TABLE_END, row->offset);
+                                table_end, row->offset);
     }
     if (row->offset % alignment) {
         return molt_diag_values(diag, MOLT_E_TABLE_ALIGNMENT, "offset not a multiple", i, alignment,
@@ -72,14 +80,15 @@ static int check_kind(const struct molt_partition *row, uint32_t i, struct molt_
     if (row->type != MOLT_PARTITION_DATA) {
         return MOLT_OK;
     }
-    if (row->subtype == MOLT_DATA_OTADATA) {
-        if (row->size != OTADATA_SIZE) {
-            return molt_diag_values(diag, MOLT_E_TABLE_SLOTS, "size of otadata", i, OTADATA_SIZE,
-                                    row->size);
-        }
-        if (row->flags & FLAG_READONLY) {
-            return molt_diag_at(diag, MOLT_E_TABLE_ROW, "otadata must not be read-only", i);
-        }
+    if (is_otadata(row) && row->size != OTADATA_SIZE) {
+        return molt_diag_values(diag, MOLT_E_TABLE_SLOTS, "size of otadata", i, OTADATA_SIZE,
+                                row->size);
+    }
+    if (row->subtype == MOLT_DATA_OTADATA && row->flags & FLAG_READONLY) {
+        return molt_diag_at(diag, MOLT_E_TABLE_ROW, "otadata must not be read-only", i);
+    }
+    if (row->subtype == COREDUMP && row->flags & FLAG_READONLY) {
+        return molt_diag_at(diag, MOLT_E_TABLE_ROW, "a coredump must not be read-only", i);
     }
     if (row->subtype == MOLT_DATA_NVS && row->size < NVS_LEAST && !(row->flags & FLAG_READONLY)) {
         return molt_diag_values(diag, MOLT_E_TABLE_ROW, "size of nvs", i, NVS_LEAST, row->size);
@@ -103,7 +112,7 @@ static int check_pairs(const struct molt_ptable *table, uint32_t i, struct molt_
     for (uint32_t k = 0; k < i; k++) {
         const struct molt_partition *other = &table->row[k];
         if (row->offset < other->offset + other->size && other->offset < row->offset + row->size) {
-            return molt_diag_values(diag, MOLT_E_TABLE_OVERLAP, "with the row of number", i, k, i);
+            return molt_diag_values(diag, MOLT_E_TABLE_OVERLAP, "overlaps with row", i, k, i);
         }
         if (same_name(row, other)) {
             return molt_diag_values(diag, MOLT_E_TABLE_NAME, "the same name as row", i, k, i);
@@ -112,13 +121,15 @@ static int check_pairs(const struct molt_ptable *table, uint32_t i, struct molt_
             continue;
         }
         if (row->type == MOLT_PARTITION_APP && row->subtype == MOLT_APP_FACTORY) {
-            return molt_diag_values(diag, MOLT_E_TABLE_ROW, "a second factory app", i, k, i);
+            return molt_diag_values(diag, MOLT_E_TABLE_ROW,
+                                    "a second factory app, the first is row", i, k, i);
         }
         if (is_slot(row)) {
             return molt_diag_values(diag, MOLT_E_TABLE_SLOTS, "the same slot as row", i, k, i);
         }
-        if (row->type == MOLT_PARTITION_DATA && row->subtype == MOLT_DATA_OTADATA) {
-            return molt_diag_values(diag, MOLT_E_TABLE_SLOTS, "a second otadata", i, k, i);
+        if (is_otadata(row)) {
+            return molt_diag_values(diag, MOLT_E_TABLE_SLOTS, "a second otadata, the first is row",
+                                    i, k, i);
         }
     }
     return MOLT_OK;
@@ -139,19 +150,29 @@ static int check_slots(const struct molt_ptable *table, struct molt_diag *diag)
         }
     }
     if (apps == 0) {
-        return molt_diag_at(diag, MOLT_E_TABLE_SLOTS, "no app partition", MOLT_DIAG_NONE);
+        return molt_diag_at(diag, MOLT_E_TABLE_SLOTS, "no app partition: it needs one of type app",
+                            MOLT_DIAG_NONE);
     }
     if (slots && !molt_ptable_find(table, MOLT_PARTITION_DATA, MOLT_DATA_OTADATA)) {
-        return molt_diag_at(diag, MOLT_E_TABLE_SLOTS, "slots without otadata", MOLT_DIAG_NONE);
+        return molt_diag_at(
+            diag, MOLT_E_TABLE_SLOTS,
+            "slots without otadata: they need a row of type data, subtype ota, 0x2000 bytes",
+            MOLT_DIAG_NONE);
     }
     return MOLT_OK;
 }
 
 int molt_ptable_check(const struct molt_ptable *table, uint32_t flash_size, struct molt_diag *diag)
 {
+    return molt_ptable_check_at(table, flash_size, MOLT_PTABLE_OFFSET, diag);
+}
+
+int molt_ptable_check_at(const struct molt_ptable *table, uint32_t flash_size,
+                         uint32_t table_offset, struct molt_diag *diag)
+{
     for (uint32_t i = 0; i < table->count; i++) {
         const struct molt_partition *row = &table->row[i];
-        int error = check_place(row, i, flash_size, diag);
+        int error = check_place(row, i, flash_size, table_offset + SECTOR, diag);
         if (!error) {
             error = check_name(row, i, diag);
         }

@@ -20,4 +20,7 @@ int molt_number_parse(struct molt_number *number, const char *text, uint32_t n);
 int molt_partition_type_in(const char *text, uint32_t n);
 int molt_partition_subtype_in(uint8_t type, const char *text, uint32_t n);
 
+/* NULL when a CSV carries that name as it is; else what is wrong with it. */
+const char *molt_csv_name_fault(const char *name, uint32_t n);
+
 #endif
