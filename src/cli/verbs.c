@@ -1,7 +1,7 @@
 /* The verbs, in the order of the overview. A new verb is one file and one row. */
 #include "cli/cli.h"
 
-extern const struct cli_verb cli_verb_info;
+extern const struct cli_verb cli_verb_info, cli_verb_doctor;
 extern const struct cli_verb cli_verb_edit;
 extern const struct cli_verb cli_verb_csv;
 extern const struct cli_verb cli_verb_flash;
