@@ -128,13 +128,13 @@ static int add_below(struct getting *get, const char *folder, const struct molt_
     return error;
 }
 
-static int get_folder(struct getting *get, const char *remote, const char *local)
+static int get_folder(struct getting *get, const char *remote, const char *local, bool named)
 {
     struct molt_fs_items items = {0};
     struct molt_fs_item itself = {.is_folder = true};
     int error = molt_fsops_list(get->fs, remote, true, &items, get->message);
     if (!error) {
-        error = add(get, remote, local, &itself, true);
+        error = add(get, remote, local, &itself, named);
     }
     for (uint32_t i = 0; i < items.count && !error; i++) {
         error = add_below(get, remote, &items.item[i], local);
@@ -173,7 +173,8 @@ static int get_named(struct getting *get, const char *given, bool into)
                          remote);
     }
     struct molt_fs_item item = {.size = entry.size};
-    return entry.is_folder ? get_folder(get, remote, local) : add(get, remote, local, &item, !into);
+    return entry.is_folder ? get_folder(get, remote, local, !into || contents)
+                           : add(get, remote, local, &item, !into);
 }
 
 /* ---- All together ---- */
