@@ -25,3 +25,24 @@ void plan_print(FILE *out, const struct molt_plan *plan)
         fprintf(out, "  nothing to do\n");
     }
 }
+
+void plan_json(struct json_out *json, const struct molt_plan *plan)
+{
+    json_open(json, "plan", '[');
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct molt_step *step = &plan->step[i];
+        json_open(json, NULL, '{');
+        json_text(json, "kind", molt_step_kind_name(step->kind));
+        json_text(json, "what", step->what);
+        if (step->size) {
+            json_number(json, "offset", step->offset);
+            json_number(json, "size", step->size);
+        } else {
+            json_nothing(json, "offset");
+            json_nothing(json, "size");
+        }
+        json_text(json, "why", step->why);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}

@@ -16,10 +16,11 @@ static const char status_details[] =
     "that\n"
     "belongs to each, where the next update goes, and what is wrong, with what to do about it.\n"
     "What runs is known of boards; of a file it is what would boot.\n"
+    "A table without otadata has no records; what boots then is said all the same.\n"
     "Exit code 0: shown, nothing wrong. 1: cannot be read, or something is wrong.\n"
     "\n"
     "Keys of --json (partitions by name; null = none):\n"
-    "  target, running, running_known, trial, rollback, otadata_offset\n"
+    "  target, running, running_known, trial, rollback, otadata_offset (null = none)\n"
     "  boots_next, chosen, why: \"record\", \"blank\" or \"crc\", record: 0, 1 or null\n"
     "  next_update, update (the last one, in words), update_phase (number of docs/spec/store.md)\n"
     "  candidate: release of a files-only update that is not confirmed yet\n"
@@ -50,7 +51,7 @@ static json_t *label_or_null(const struct molt_boot_state *state, int number)
 static json_t *json_records(const struct molt_boot_state *state)
 {
     json_t *list = json_array();
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && state->has_otadata; i++) {
         const struct molt_otadata_record *r = &state->otadata.record[i];
         char words[100];
         molt_boot_record_words(state, i, words, sizeof words);
@@ -92,7 +93,8 @@ static int print_json(const struct molt_boot_state *state, const struct molt_tar
     json_object_set_new(root, "trial", json_boolean(state->trial));
     json_object_set_new(root, "rollback",
                         state->is_board ? json_boolean(state->facts.rollback) : json_null());
-    json_object_set_new(root, "otadata_offset", json_integer(state->otadata_offset));
+    json_object_set_new(root, "otadata_offset",
+                        state->has_otadata ? json_integer(state->otadata_offset) : json_null());
     json_object_set_new(root, "boots_next", label_or_null(state, state->next));
     json_object_set_new(root, "chosen", label_or_null(state, state->choice.slot));
     json_object_set_new(root, "why", json_string(why[state->choice.why]));
@@ -126,6 +128,10 @@ static void print_why(const struct molt_boot_state *state)
 {
     const struct molt_otadata_choice *choice = &state->choice;
     printf("boots next   %s: ", molt_boot_label(state, state->next));
+    if (!state->has_otadata) {
+        printf("the table has no otadata, so there is nothing to choose by\n");
+        return;
+    }
     if (choice->why == MOLT_WHY_RECORD) {
         printf("record %d has the highest seq that counts (%u)", choice->record,
                state->otadata.record[choice->record].seq);
@@ -163,11 +169,13 @@ static void print_text(const struct molt_boot_state *state, const struct molt_ta
     printf("\nruns         %s%s%s\n", molt_boot_label(state, state->running), trial,
            state->running_known ? "" : " (not booted yet: what would boot)");
     print_why(state);
-    printf("next update  %s\n\notadata at 0x%x\n",
-           state->next_update == MOLT_OTADATA_NO_SLOT ? "nowhere"
-                                                      : molt_boot_label(state, state->next_update),
-           state->otadata_offset);
-    for (int i = 0; i < 2; i++) {
+    printf("next update  %s\n", state->next_update == MOLT_OTADATA_NO_SLOT
+                                    ? "nowhere"
+                                    : molt_boot_label(state, state->next_update));
+    if (state->has_otadata) {
+        printf("\notadata at 0x%x\n", state->otadata_offset);
+    }
+    for (int i = 0; i < 2 && state->has_otadata; i++) {
         char words[100];
         const struct molt_otadata_record *r = &state->otadata.record[i];
         molt_boot_record_words(state, i, words, sizeof words);
@@ -199,6 +207,8 @@ static void print_text(const struct molt_boot_state *state, const struct molt_ta
 typedef int act_function(struct cli_args *args, struct molt_target *target,
                          struct molt_boot_state *state, int *code, struct molt_message *message);
 
+static act_function show;
+
 static int with_target(struct cli_args *args, act_function *act)
 {
     struct molt_message message = {0}, closing = {0};
@@ -209,6 +219,9 @@ static int with_target(struct cli_args *args, act_function *act)
         error = molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
     } else if ((error = molt_target_open(target, args->operand[0], &message)) == MOLT_OK) {
         error = molt_boot_read(state, target, &message);
+        if (error == MOLT_E_OTADATA_NONE && act == show) {
+            error = MOLT_OK; /* shown: what boots then */
+        }
         if (!error) {
             error = act(args, target, state, &code, &message);
         }

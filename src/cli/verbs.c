@@ -4,6 +4,7 @@
 extern const struct cli_verb cli_verb_info, cli_verb_doctor;
 extern const struct cli_verb cli_verb_edit;
 extern const struct cli_verb cli_verb_csv;
+extern const struct cli_verb cli_verb_read, cli_verb_write, cli_verb_erase, cli_verb_extract;
 extern const struct cli_verb cli_verb_flash;
 extern const struct cli_verb cli_verb_ota_status, cli_verb_ota_set_boot, cli_verb_ota_confirm,
     cli_verb_ota_rollback;
@@ -17,20 +18,45 @@ extern const struct cli_verb cli_verb_update;
 extern const struct cli_verb cli_verb_provision;
 extern const struct cli_verb cli_verb_sim_new, cli_verb_sim_boot, cli_verb_sim_run;
 
-const struct cli_verb *const cli_verbs[] = {&cli_verb_info,         &cli_verb_doctor,
-                                            &cli_verb_edit,         &cli_verb_csv,
-                                            &cli_verb_flash,        &cli_verb_ota_status,
-                                            &cli_verb_ota_set_boot, &cli_verb_ota_confirm,
-                                            &cli_verb_ota_rollback, &cli_verb_fs_df,
-                                            &cli_verb_fs_info,      &cli_verb_fs_ls,
-                                            &cli_verb_fs_tree,      &cli_verb_fs_get,
-                                            &cli_verb_fs_put,       &cli_verb_fs_cat,
-                                            &cli_verb_fs_mkdir,     &cli_verb_fs_rm,
-                                            &cli_verb_fs_mv,        &cli_verb_fs_mkfs,
-                                            &cli_verb_fs_grow,      &cli_verb_fs_check,
-                                            &cli_verb_fs_build,     &cli_verb_key_new,
-                                            &cli_verb_key_show,     &cli_verb_bundle_create,
-                                            &cli_verb_bundle_show,  &cli_verb_publish,
-                                            &cli_verb_update,       &cli_verb_provision,
-                                            &cli_verb_sim_new,      &cli_verb_sim_boot,
-                                            &cli_verb_sim_run,      NULL};
+/* A row each, so that two new ones do not meet. */
+/* clang-format off */
+const struct cli_verb *const cli_verbs[] = {
+    &cli_verb_info,
+    &cli_verb_doctor,
+    &cli_verb_edit,
+    &cli_verb_read,
+    &cli_verb_write,
+    &cli_verb_erase,
+    &cli_verb_extract,
+    &cli_verb_csv,
+    &cli_verb_flash,
+    &cli_verb_ota_status,
+    &cli_verb_ota_set_boot,
+    &cli_verb_ota_confirm,
+    &cli_verb_ota_rollback,
+    &cli_verb_fs_df,
+    &cli_verb_fs_info,
+    &cli_verb_fs_ls,
+    &cli_verb_fs_tree,
+    &cli_verb_fs_get,
+    &cli_verb_fs_put,
+    &cli_verb_fs_cat,
+    &cli_verb_fs_mkdir,
+    &cli_verb_fs_rm,
+    &cli_verb_fs_mv,
+    &cli_verb_fs_mkfs,
+    &cli_verb_fs_grow,
+    &cli_verb_fs_check,
+    &cli_verb_fs_build,
+    &cli_verb_key_new,
+    &cli_verb_key_show,
+    &cli_verb_bundle_create,
+    &cli_verb_bundle_show,
+    &cli_verb_publish,
+    &cli_verb_update,
+    &cli_verb_provision,
+    &cli_verb_sim_new,
+    &cli_verb_sim_boot,
+    &cli_verb_sim_run,
+    NULL};
+/* clang-format on */

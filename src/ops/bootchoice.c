@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "molt/ops/place.h"
 #include "ops/bootchoice_internal.h"
 
 /* ---- The apps ---- */
@@ -142,6 +143,7 @@ static int find_otadata(struct molt_boot_state *state, const struct molt_target 
                         struct molt_message *message)
 {
     const struct molt_partition *found = NULL;
+    uint8_t blank[MOLT_OTADATA_RECORD_SIZE], first[sizeof blank], second[sizeof blank];
     if (target->table_error) {
         return molt_fail(message, target->table_error,
                          "%s: no usable partition table at 0x%x: %s; expected a firmware file, a "
@@ -163,6 +165,8 @@ static int find_otadata(struct molt_boot_state *state, const struct molt_target 
         found = row;
     }
     if (!found) {
+        memset(blank, 0xFF, sizeof blank);
+        molt_otadata_parse(&state->otadata, blank, blank);
         return molt_fail(message, MOLT_E_OTADATA_NONE,
                          "%s: the table has no otadata partition, so the same app always boots; "
                          "'molt edit --layout ota' makes a table with two slots",
@@ -175,12 +179,17 @@ static int find_otadata(struct molt_boot_state *state, const struct molt_target 
             "from this table",
             target->name, found->label, found->size, MOLT_OTADATA_SIZE);
     }
+    state->has_otadata = true;
     state->otadata_offset = found->offset;
-    int error = molt_otadata_read(&state->otadata, &target->flash, found->offset);
+    int error = molt_place_read(target, found->offset, first, sizeof first);
+    if (!error) {
+        error = molt_place_read(target, found->offset + MOLT_OTADATA_SECTOR, second, sizeof second);
+    }
     if (error) {
         return molt_fail(message, error, "%s: cannot read otadata at 0x%x: %s", target->name,
                          found->offset, molt_strerror(error));
     }
+    molt_otadata_parse(&state->otadata, first, second);
     return MOLT_OK;
 }
 
@@ -204,6 +213,9 @@ static bool unconfirmed(const struct molt_boot_state *state)
 static void who_runs(struct molt_boot_state *state, const struct molt_target *target)
 {
     molt_otadata_choose(&state->otadata, &state->facts, &state->choice);
+    if (!state->has_otadata) {
+        state->choice.slot = MOLT_OTADATA_FACTORY; /* what bootloaders look for then */
+    }
     state->next = what_starts(state, state->choice.slot);
     state->running = state->next;
     if (target->board && target->board->facts.running[0]) {
@@ -221,6 +233,9 @@ static void who_runs(struct molt_boot_state *state, const struct molt_target *ta
     }
     state->trial |= state->trial_stored;
     state->next_update = MOLT_OTADATA_NO_SLOT;
+    if (!state->has_otadata) {
+        return;
+    }
     if (state->running == MOLT_OTADATA_FACTORY && state->facts.slot_count > 0) {
         state->next_update = 0;
     } else if (state->running >= 0 && state->facts.slot_count > 1) {
@@ -254,6 +269,13 @@ static void judge_next(struct molt_boot_state *state)
     const char *running = molt_boot_label(state, state->running);
     if (state->next == MOLT_OTADATA_NO_SLOT) {
         find(state, MOLT_WRONG, "no app on this flash starts: write a firmware to a slot");
+        return;
+    }
+    if (!state->has_otadata) {
+        find(state, MOLT_ODD,
+             "the table has no otadata partition, so %s always boots; 'molt edit --layout ota' "
+             "makes a table with two slots",
+             next);
         return;
     }
     if (state->next != state->choice.slot) {
@@ -311,7 +333,7 @@ static void judge_way_back(struct molt_boot_state *state)
 
 static void judge_slots(struct molt_boot_state *state)
 {
-    if (state->next_update == MOLT_OTADATA_NO_SLOT) {
+    if (state->next_update == MOLT_OTADATA_NO_SLOT && state->has_otadata) {
         find(state, MOLT_ODD, "there is no second slot, so no update over the air is possible");
     }
     for (uint32_t i = 0; i < state->slot_count; i++) {
@@ -332,7 +354,7 @@ int molt_boot_read(struct molt_boot_state *state, const struct molt_target *targ
 {
     memset(state, 0, sizeof *state);
     int error = find_otadata(state, target, message);
-    if (error) {
+    if (error && error != MOLT_E_OTADATA_NONE) {
         return error;
     }
     state->is_board = target->board != NULL;
@@ -343,9 +365,11 @@ int molt_boot_read(struct molt_boot_state *state, const struct molt_target *targ
     read_apps(state, target);
     who_runs(state, target);
     judge_next(state);
-    judge_way_back(state);
+    if (!error) {
+        judge_way_back(state);
+    }
     judge_slots(state);
-    return MOLT_OK;
+    return error;
 }
 
 void molt_boot_record_words(const struct molt_boot_state *state, int record, char *text,

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "molt/ops/info.h"
+#include "ops/appcheck.h"
+#include "ops/flashwrite.h"
 
 #define SECTOR        4096u
 #define FS_HEAD       (4 * SECTOR) /* without these MicroPython makes a new file system */
@@ -41,16 +43,6 @@ static void clear(const struct work *work, uint32_t offset, uint32_t size)
 {
     memset(work->job->want + offset, 0xFF, size);
     name_sectors(work->job, offset, size);
-}
-
-static bool blank(const uint8_t *bytes, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        if (bytes[i] != 0xFF) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* Bytes of [offset, offset + size) that the image file has. */
@@ -112,35 +104,15 @@ static int check_target(struct work *work)
 
 static int fail_image(struct work *work, const char *kind)
 {
-    char thing[200];
-    if (work->found.empty || work->found.outside) {
-        return molt_fail(work->message, MOLT_E_IMAGE_MAGIC, "%s: no %s at 0x%x, expected one",
-                         work->image->name, kind, work->found.offset);
-    }
-    snprintf(thing, sizeof thing, "%.120s: %s at 0x%x", work->image->name, kind,
-             work->found.offset);
-    work->found.diag.error = work->found.error;
-    return molt_fail_diag(work->message, thing, &work->found.diag);
+    return appcheck_fail(&work->found, work->image->name, kind, work->message);
 }
 
 /* A whole, right app for this board in the image file; slot_offset is where it will lie. */
 static int check_app(struct work *work, const char *kind, uint32_t offset, uint32_t room,
                      uint32_t slot_offset)
 {
-    const struct molt_target *image = work->image;
-    struct molt_image_rules rules = {image->chip->chip_id, 0xFFFF, 0xFF, slot_offset};
-    memset(&work->found, 0, sizeof work->found);
-    molt_info_read_image(&work->found, &image->flash, offset, room, image->chip);
-    if (!work->found.readable || work->found.error) {
-        return fail_image(work, kind);
-    }
-    if (work->target->board) {
-        const struct molt_bootmodel_facts *facts = &work->target->board->facts.boot;
-        rules.max_min_rev_full = facts->legacy_revision ? 0xFFFF : facts->revision;
-        rules.max_min_rev = facts->legacy_revision ? (uint8_t)(facts->revision / 100) : 0xFF;
-    }
-    work->found.error = molt_image_check(&work->found.image, &rules, &work->found.diag);
-    return work->found.error ? fail_image(work, kind) : MOLT_OK;
+    return appcheck_read(&work->found, &work->image->flash, offset, room, work->image->name, kind,
+                         work->target, slot_offset, work->message);
 }
 
 static int check_firmware(struct work *work)
@@ -195,8 +167,8 @@ static void plan_put(const struct work *work, const char *what, uint32_t offset,
 static int plan_app(struct work *work, const struct molt_partition *row)
 {
     uint32_t n = in_file(work, row->offset, row->size);
-    if (blank(work->image->bytes + row->offset, n)) {
-        if (!blank(work->job->have + row->offset, 32)) {
+    if (flashwrite_blank(work->image->bytes + row->offset, n)) {
+        if (!flashwrite_blank(work->job->have + row->offset, 32)) {
             molt_plan_add(
                 &work->job->plan, MOLT_STEP_KEEP, row->offset, row->size, row->label,
                 "the firmware has nothing for it; what is there stays, but does not boot");
@@ -218,18 +190,18 @@ static void plan_data(const struct work *work, const struct molt_partition *row)
     uint32_t head = row->size;
     if (row->type == MOLT_PARTITION_DATA && row->subtype == MOLT_DATA_OTADATA) {
         clear(work, row->offset, row->size);
-        if (!blank(have, row->size)) {
+        if (!flashwrite_blank(have, row->size)) {
             molt_plan_add(plan, MOLT_STEP_ERASE, row->offset, row->size, row->label,
                           "so that the new firmware boots: factory, or slot ota_0");
         }
         return;
     }
-    if (!blank(work->image->bytes + row->offset, n)) {
+    if (!flashwrite_blank(work->image->bytes + row->offset, n)) {
         plan_put(work, row->label, row->offset, n, "the firmware brings its content");
         return;
     }
     if (same_row(work->target, row)) {
-        if (!blank(have, row->size)) {
+        if (!flashwrite_blank(have, row->size)) {
             molt_plan_add(plan, MOLT_STEP_KEEP, row->offset, row->size, row->label,
                           "the same partition as before: what it holds stays");
         }
@@ -239,7 +211,7 @@ static void plan_data(const struct work *work, const struct molt_partition *row)
         head = FS_HEAD;
     }
     clear(work, row->offset, head);
-    if (!blank(have, head)) {
+    if (!flashwrite_blank(have, head)) {
         molt_plan_add(plan, MOLT_STEP_ERASE, row->offset, head, row->label,
                       "a new or moved partition; the device makes its content anew");
     }
@@ -255,7 +227,7 @@ static void plan_losses(const struct work *work)
         char label[17];
         if (row->type != MOLT_PARTITION_DATA || row->subtype == MOLT_DATA_OTADATA ||
             end > work->job->size || same_row(work->image, row) ||
-            blank(work->job->have + row->offset, row->size)) {
+            flashwrite_blank(work->job->have + row->offset, row->size)) {
             continue;
         }
         memcpy(label, row->label, sizeof label);
@@ -303,7 +275,7 @@ static int plan_dump(struct work *work)
     for (uint32_t i = 0; i < image->table.count && !error; i++) {
         const struct molt_partition *row = &image->table.row[i];
         uint32_t n = in_file(work, row->offset, row->size);
-        if (row->type == MOLT_PARTITION_APP && !blank(image->bytes + row->offset, n)) {
+        if (row->type == MOLT_PARTITION_APP && !flashwrite_blank(image->bytes + row->offset, n)) {
             error = check_app(work, row->label, row->offset, row->size, row->offset);
         }
     }
@@ -422,34 +394,6 @@ int molt_flashimage_prepare(struct molt_flashimage *job, const struct molt_targe
 
 /* ---- Doing it ---- */
 
-static int fail_at(struct molt_target *target, int error, const char *doing, uint32_t offset,
-                   struct molt_message *message)
-{
-    return molt_fail(message, error, "%s: %s at 0x%x: %s; run the same command again to go on",
-                     target->name, doing, offset, molt_strerror(error));
-}
-
-static int write_sector(struct molt_target *target, uint32_t offset, const uint8_t *want,
-                        struct molt_message *message)
-{
-    uint8_t back[SECTOR];
-    int error = molt_flash_erase(&target->flash, offset, SECTOR);
-    if (error) {
-        return fail_at(target, error, "erasing", offset, message);
-    }
-    if (!blank(want, SECTOR)) {
-        error = molt_flash_program(&target->flash, offset, want, SECTOR);
-        if (error) {
-            return fail_at(target, error, "writing", offset, message);
-        }
-    }
-    error = molt_flash_read(&target->flash, offset, back, SECTOR);
-    if (!error && memcmp(back, want, SECTOR) != 0) {
-        error = MOLT_E_VERIFY;
-    }
-    return error ? fail_at(target, error, "verifying", offset, message) : MOLT_OK;
-}
-
 int molt_flashimage_run(const struct molt_flashimage *job, struct molt_target *target,
                         const struct molt_progress *progress, struct molt_message *message)
 {
@@ -463,7 +407,7 @@ int molt_flashimage_run(const struct molt_flashimage *job, struct molt_target *t
                              "%s: cancelled at 0x%x; run the same command again to go on",
                              target->name, offset);
         }
-        int error = write_sector(target, offset, job->want + offset, message);
+        int error = flashwrite_sector(target, offset, job->want + offset, message);
         if (error) {
             return error;
         }
@@ -471,7 +415,7 @@ int molt_flashimage_run(const struct molt_flashimage *job, struct molt_target *t
     }
     int error = molt_flash_sync(&target->flash);
     if (error) {
-        return fail_at(target, error, "finishing", 0, message);
+        return flashwrite_fail(target, error, "finishing", 0, message);
     }
     return job->sectors_differing ? molt_target_save(target, message) : MOLT_OK;
 }

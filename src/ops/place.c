@@ -180,7 +180,8 @@ static int of_word(struct molt_place *place, const struct molt_target *target, c
     if (strcmp(name, "all") == 0) {
         return whole(place, target);
     }
-    if (names_table(name) && target->kind == MOLT_TARGET_TABLE) {
+    if ((names_table(name) && target->kind == MOLT_TARGET_TABLE) ||
+        (strcmp(name, "bootloader") == 0 && target->kind == MOLT_TARGET_BOOTLOADER)) {
         return whole(place, target);
     }
     if (names_table(name) && has_layout(target)) {
@@ -263,7 +264,7 @@ int molt_place_files(struct molt_place *place, const struct molt_target *target,
                      struct molt_message *message)
 {
     char there[1024];
-    if (target->kind == MOLT_TARGET_APP || target->kind == MOLT_TARGET_TABLE) {
+    if (!has_layout(target) && target->kind != MOLT_TARGET_FILES) {
         return molt_fail(message, MOLT_E_UNSUPPORTED,
                          "%s: a %s, which holds no file system: expected a firmware file, a flash "
                          "dump, a file system image or sim:BOARD",

@@ -249,7 +249,14 @@ def test_empty_slot(molt, firmware, tmp_path):
     assert "slot 'ota_1' at 0x210000 is empty: write an app to it first" in molt.fails("ota", "set-boot", "base.bin", "ota_1")
 
 
-@pytest.mark.parametrize("verb", [["status"], ["set-boot"], ["confirm"], ["rollback"]])
+def test_status_without_otadata(molt, firmware):
+    text = molt.ok("ota", "status", firmware)
+    assert "boots next   factory: the table has no otadata" in text and "--layout ota" in text
+    got = status(molt, firmware)
+    assert got["boots_next"] == "factory" and got["otadata_offset"] is None and got["records"] == [] and not got["wrong"]
+
+
+@pytest.mark.parametrize("verb", [["set-boot"], ["confirm"], ["rollback"]])
 def test_no_otadata(molt, firmware, verb):
     words = [firmware, "factory"] if verb == ["set-boot"] else [firmware]
     said = molt.fails("ota", *verb, *words)

@@ -36,6 +36,7 @@ struct molt_boot_slot {
 
 struct molt_boot_state {
     bool is_board;           /* running and rollback are facts; else assumed, see below */
+    bool has_otadata;        /* else the records count as blank, and nothing can be changed */
     uint32_t otadata_offset; /* in flash */
     struct molt_otadata_facts facts;
     struct molt_otadata otadata;
@@ -59,8 +60,9 @@ struct molt_boot_state {
 };
 
 /*
- * MOLT_E_OTADATA_NONE (the table has no otadata), MOLT_E_TABLE_SLOTS (one that is too small, or
- * two), the table's own error, MOLT_E_RANGE (the file ends before otadata).
+ * MOLT_E_OTADATA_NONE: the table has no otadata, so there is nothing to change; the state is filled
+ * in all the same (what boots, the apps). MOLT_E_TABLE_SLOTS (an otadata that is too small, or
+ * two), the table's own error. A file that ends before otadata has it erased.
  */
 int molt_boot_read(struct molt_boot_state *state, const struct molt_target *target,
                    struct molt_message *message);
