@@ -20,11 +20,12 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/build/native/ DESTINATION ${CMAKE_INSTALL_
 
 # A littlefs of the system may be built with other options: ours has a name of its own.
 set_target_properties(littlefs PROPERTIES OUTPUT_NAME molt_littlefs)
-install(TARGETS ${MOLT_LIBRARIES} littlefs ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+set_target_properties(fatfs PROPERTIES OUTPUT_NAME molt_fatfs)
+install(TARGETS ${MOLT_LIBRARIES} littlefs fatfs ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/molt DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 # Static libraries, each before those that it needs; libcurl is loaded when it is needed.
 set(MOLT_PC_LIBS)
-foreach(library ${MOLT_LIBRARIES} molt_littlefs)
+foreach(library ${MOLT_LIBRARIES} molt_littlefs molt_fatfs)
   string(APPEND MOLT_PC_LIBS " -l${library}")
 endforeach()
 # Found from where the file lies, so that an installed tree may be moved.

@@ -2,20 +2,8 @@
  * FAT Specification", BIOS Parameter Block; the kind follows from the number of clusters alone. */
 #include <stdio.h>
 
-#include "host/fs_internal.h"
-
-#define FAT12_CLUSTERS 0xFF5u
-#define FAT16_CLUSTERS 0xFFF5u
-
-static uint32_t get_le16(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
-}
-
-static uint32_t get_le32(const uint8_t *p)
-{
-    return get_le16(p) | get_le16(p + 2) << 16;
-}
+#include "core/bytes.h"
+#include "host/fs_fat.h"
 
 static bool power_of_two(uint32_t n)
 {
@@ -25,12 +13,13 @@ static bool power_of_two(uint32_t n)
 /* 12, 16 or 32; 0: no FAT. */
 static uint32_t fat_bits(const uint8_t *sector, uint32_t *sector_size, uint32_t *sectors)
 {
-    uint32_t per_cluster = sector[13], reserved = get_le16(sector + 14), fats = sector[16];
-    uint32_t roots = get_le16(sector + 17), fat_size = get_le16(sector + 22);
-    *sector_size = get_le16(sector + 11);
-    *sectors = get_le16(sector + 19) ? get_le16(sector + 19) : get_le32(sector + 32);
+    uint32_t per_cluster = sector[13], reserved = molt_get_le16(sector + 14);
+    uint32_t fats = sector[16];
+    uint32_t roots = molt_get_le16(sector + 17), fat_size = molt_get_le16(sector + 22);
+    *sector_size = molt_get_le16(sector + 11);
+    *sectors = molt_get_le16(sector + 19) ? molt_get_le16(sector + 19) : molt_get_le32(sector + 32);
     bool wide = fat_size == 0;
-    fat_size = wide ? get_le32(sector + 36) : fat_size;
+    fat_size = wide ? molt_get_le32(sector + 36) : fat_size;
     if (!(sector[0] == 0xEB || sector[0] == 0xE9 || sector[0] == 0xE8) || sector[510] != 0x55 ||
         sector[511] != 0xAA || *sector_size < 512 || *sector_size > 4096 ||
         !power_of_two(*sector_size) || !power_of_two(per_cluster) || reserved == 0 || fats < 1 ||
@@ -43,11 +32,11 @@ static uint32_t fat_bits(const uint8_t *sector, uint32_t *sector_size, uint32_t 
         return 0;
     }
     uint32_t clusters = (*sectors - (uint32_t)before) / per_cluster;
-    return clusters == 0                ? 0
-           : wide                       ? 32
-           : clusters <= FAT12_CLUSTERS ? 12
-           : clusters <= FAT16_CLUSTERS ? 16
-                                        : 0;
+    return clusters == 0                   ? 0
+           : wide                          ? 32
+           : clusters <= FS_FAT12_CLUSTERS ? 12
+           : clusters <= FS_FAT16_CLUSTERS ? 16
+                                           : 0;
 }
 
 int fs_fat_probe(struct molt_fs_facts *facts, const struct molt_flash *flash, uint32_t offset,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "host/fs_internal.h"
 
 #define BLOCK_MIN     128u /* what lfs_mount takes at least is 104 */
@@ -19,11 +20,6 @@ struct superblock {
     bool valid;
     uint32_t revision, version, block_size, block_count, name_max;
 };
-
-static uint32_t get_le32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
 
 static uint32_t get_be32(const uint8_t *p)
 {
@@ -46,10 +42,10 @@ static void take(struct superblock *found, bool *name, uint32_t tag, const uint8
     if (type == TYPE_NAME) {
         *name = n == 8 && memcmp(data, "littlefs", 8) == 0;
     } else if (type == TYPE_STRUCT && n >= STRUCT_SIZE) {
-        found->version = get_le32(data);
-        found->block_size = get_le32(data + 4);
-        found->block_count = get_le32(data + 8);
-        found->name_max = get_le32(data + 12);
+        found->version = molt_get_le32(data);
+        found->block_size = molt_get_le32(data + 4);
+        found->block_count = molt_get_le32(data + 8);
+        found->name_max = molt_get_le32(data + 12);
     }
 }
 
@@ -62,7 +58,7 @@ static void parse(struct superblock *result, const uint8_t *block, uint32_t limi
     uint32_t at = TAG_SIZE, previous = 0xFFFFFFFF;
     uint32_t crc = lfs_crc(0xFFFFFFFF, block, TAG_SIZE);
     *result = found;
-    found.revision = get_le32(block);
+    found.revision = molt_get_le32(block);
     while (limit - at >= TAG_SIZE) {
         uint32_t tag = get_be32(block + at) ^ previous;
         uint32_t n = data_size(tag);
@@ -78,7 +74,7 @@ static void parse(struct superblock *result, const uint8_t *block, uint32_t limi
             take(&found, &name, tag, data);
             continue;
         }
-        if (n < 4 || crc != get_le32(data)) {
+        if (n < 4 || crc != molt_get_le32(data)) {
             break;
         }
         /* A commit is whole; its last bit says how the next begins. */

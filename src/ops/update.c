@@ -68,7 +68,7 @@ static int open_target(struct molt_update_session *s, struct molt_message *messa
     return MOLT_OK;
 }
 
-/* No littlefs is no failure yet: a bundle without files does not need it. */
+/* No file system is no failure yet: a bundle without files does not need it. */
 static int open_files(struct molt_update_session *s, struct molt_message *message)
 {
     const struct molt_partition *vfs = molt_ops_files_partition(&s->target.table);
@@ -80,7 +80,8 @@ static int open_files(struct molt_update_session *s, struct molt_message *messag
         molt_fs_files(s->fs, &s->files);
         s->port.files = &s->files;
     }
-    return code == MOLT_E_FORMAT || code == MOLT_E_ALIGNMENT ? MOLT_OK : code;
+    bool none = code == MOLT_E_FORMAT || code == MOLT_E_ALIGNMENT || code == MOLT_E_UNSUPPORTED;
+    return none ? MOLT_OK : code;
 }
 
 static int open_source(struct molt_update_session *s, struct molt_message *message)
