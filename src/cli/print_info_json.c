@@ -122,6 +122,48 @@ static void json_container(struct json_out *json, const struct molt_target *targ
     json_text(json, "uf2_family", uf2 && family ? family->name : NULL);
 }
 
+static void json_boot(struct json_out *json, const struct molt_info_boot *boot)
+{
+    if (!boot->known) {
+        json_nothing(json, "boots_next");
+        return;
+    }
+    json_open(json, "boots_next", '{');
+    json_text(json, "partition", boot->label[0] ? boot->label : NULL);
+    if (boot->record < 0) {
+        json_nothing(json, "record");
+        json_nothing(json, "seq");
+        json_nothing(json, "state");
+    } else {
+        json_number(json, "record", boot->record);
+        json_number(json, "seq", boot->seq);
+        json_number(json, "state", boot->state);
+    }
+    json_close(json, '}');
+}
+
+static void json_files(struct json_out *json, const struct molt_info_files *files)
+{
+    const struct molt_fs_space *space = &files->space;
+    uint32_t used = space->used < space->total ? space->used : space->total;
+    json_open(json, NULL, '{');
+    json_plain(json, "partition", files->label);
+    json_number(json, "offset", files->offset);
+    json_number(json, "size", files->size);
+    json_text(json, "file_system", files->facts.variant);
+    json_number(json, "block_size", files->facts.block_size);
+    json_number(json, "block_count", files->facts.block_count);
+    json_number(json, "error", files->error);
+    if (files->error) {
+        json_nothing(json, "used");
+        json_nothing(json, "free");
+    } else {
+        json_number(json, "used", (int64_t)used * space->block_size);
+        json_number(json, "free", (int64_t)(space->total - used) * space->block_size);
+    }
+    json_close(json, '}');
+}
+
 void cli_print_info_json(const struct molt_info *info, const struct molt_target *target)
 {
     struct json_out json = {.out = stdout};
@@ -144,9 +186,15 @@ void cli_print_info_json(const struct molt_info *info, const struct molt_target 
         json_nothing(&json, "bootloader");
     }
     json_table(&json, info, target);
+    json_boot(&json, &info->boot);
     json_open(&json, "apps", '[');
     for (uint32_t i = 0; i < info->app_count; i++) {
         json_image(&json, NULL, &info->app[i]);
+    }
+    json_close(&json, ']');
+    json_open(&json, "file_systems", '[');
+    for (uint32_t i = 0; i < info->files_count; i++) {
+        json_files(&json, &info->files[i]);
     }
     json_close(&json, ']');
     cli_json_findings(&json, info->finding, info->finding_count, info->wrong);

@@ -5,11 +5,15 @@
 #include "cli/map.h"
 #include "cli/print_identity.h"
 #include "cli/print_info.h"
+#include "cli/svg.h"
 #include "molt/ops/identify.h"
 #include "molt/ops/info.h"
 #include "molt/uf2.h"
 
-static const struct cli_option options[] = {{"json", 'j', NULL, "print one JSON object"}, {0}};
+static const struct cli_option options[] = {
+    {"json", 'j', NULL, "print one JSON object"},
+    {"svg", 0, "FILE", "also draw the map of the flash, as a picture"},
+    {0}};
 
 static const char details[] =
     "Says what a file is, by its bytes, and shows it. Of flash (firmware file, dump, app image,\n"
@@ -25,7 +29,11 @@ static const char details[] =
     "  header_flash_size\n"
     "  bootloader: null or an image\n"
     "  table: null or {md5, error, partitions: [{name, type, subtype, offset, size, flags}]}\n"
+    "  boots_next: null or {partition, record, seq, state}\n"
     "  apps: [image]\n"
+    "  file_systems: [{partition, offset, size, file_system, block_size, block_count, error, "
+    "used,\n"
+    "  free}]\n"
     "  findings: [{severity: \"odd\" or \"wrong\", text}], wrong\n"
     "An image: {partition, offset, room, empty, error, message, length, segments: [{load_address,\n"
     "  offset, length}], checksum, checksum_computed, checksum_ok, sha256, hash_appended,\n"
@@ -82,6 +90,42 @@ static void print_image(const struct molt_info_image *found, const char *name)
     printf(", %s\n", image->header.hash_appended ? verdict(image->hash_ok) : "none appended");
 }
 
+static void print_boot(const struct molt_info_boot *boot)
+{
+    static const char *const states[] = {"NEW", "PENDING_VERIFY", "VALID", "INVALID", "ABORTED"};
+    if (!boot->known) {
+        return;
+    }
+    printf("boots  %s next", boot->label[0] ? boot->label : "nothing");
+    if (boot->record < 0) {
+        printf(": no record of otadata says otherwise\n");
+        return;
+    }
+    printf(": record %d of otadata, seq %u, %s\n", boot->record, boot->seq,
+           boot->state < 5 ? states[boot->state] : "no state");
+}
+
+static void print_files(const struct molt_info_files *files)
+{
+    char size[16], used[16], place[16];
+    uint64_t bytes = (uint64_t)files->facts.block_size * files->facts.block_count;
+    printf("\nfiles%s%s at 0x%x\n", files->label[0] ? " " : "", files->label, files->offset);
+    printf("  %s, blocks of %u bytes, %s", files->facts.variant, files->facts.block_size,
+           cli_size(bytes, size));
+    if (bytes != files->size) {
+        printf(", in %s of flash", cli_size(files->size, place));
+    }
+    if (files->error) {
+        printf("\n  not readable: %s\n", molt_strerror(files->error));
+        return;
+    }
+    const struct molt_fs_space *space = &files->space;
+    uint64_t taken = (uint64_t)space->used * space->block_size;
+    uint64_t all = (uint64_t)space->total * space->block_size;
+    printf("\n  used         %s, free %s\n", cli_size(taken, used),
+           cli_size(all > taken ? all - taken : 0, size));
+}
+
 static void print_text(const struct molt_info *info, const struct molt_target *target)
 {
     char size[16];
@@ -113,6 +157,7 @@ static void print_text(const struct molt_info *info, const struct molt_target *t
                target->table.has_md5 ? "MD5 right" : "no MD5 row");
         map_print(stdout, target->chip, &target->table, target->flash_size, use, info->app_count);
     }
+    print_boot(&info->boot);
     if (info->has_bootloader) {
         print_image(&info->bootloader, "bootloader");
     }
@@ -120,6 +165,9 @@ static void print_text(const struct molt_info *info, const struct molt_target *t
         char name[32];
         snprintf(name, sizeof name, "app %s", info->app[i].label);
         print_image(&info->app[i], info->app[i].label[0] ? name : "app");
+    }
+    for (uint32_t i = 0; i < info->files_count; i++) {
+        print_files(&info->files[i]);
     }
     cli_print_findings(info->finding, info->finding_count);
 }
@@ -139,6 +187,9 @@ static int show_target(struct cli_args *args)
             cli_print_info_json(info, target);
         } else if (!error) {
             print_text(info, target);
+        }
+        if (!error && cli_has(args, "svg")) {
+            error = svg_write(cli_option(args, "svg"), target, info, &message);
         }
         wrong = info->wrong;
         if (molt_target_close(target, &closing) && !error) {
@@ -165,6 +216,10 @@ static int run(struct cli_args *args)
         cli_print_identity(args->operand[0], identity);
     }
     free(identity);
+    if (!error && !flash && cli_has(args, "svg")) {
+        error = molt_fail(&message, MOLT_E_UNSUPPORTED, "%s: is no flash: there is no map to draw",
+                          args->operand[0]);
+    }
     if (error) {
         return cli_fail(args, &message);
     }

@@ -240,6 +240,8 @@ int molt_info_gather(struct molt_info *info, const struct molt_target *target,
     memset(info, 0, sizeof *info);
     gather_bootloader(info, target);
     gather_table(info, target);
+    molt_info_gather_boot(info, target);
+    molt_info_gather_files(info, target);
     int error = gather_apps(info, target);
     if (error) {
         return molt_fail(message, error, "%s: reading its apps: %s", target->name,

@@ -169,9 +169,36 @@ def test_bundle(shown, molt, tmp_path):
 
 
 def test_file_system_images(molt, tmp_path):
-    (tmp_path / "vfs.img").write_bytes(formats.littlefs(files=[("main.py", b"print(1)")]))
+    (tmp_path / "vfs.img").write_bytes(formats.littlefs(files=[("main.py", b"print(1)" * 2000)]))
     found = json.loads(molt.ok("info", "--json", "vfs.img"))
     assert found["kind"] == "file system image" and found["apps"] == [] and found["table"] is None
+    files = found["file_systems"][0]
+    assert files["partition"] is None and files["file_system"].startswith("littlefs 2.") and files["block_count"] == 16
+    assert 16000 < files["used"] < 32768 and files["used"] + files["free"] == 65536 and files["error"] == 0
+    assert "free " in molt.ok("info", "vfs.img")
+
+
+def test_files_and_boot_record_of_a_dump(molt, firmware, tmp_path):
+    data = esp.with_table(firmware.read_bytes(), esp.NVS, esp.OTADATA, esp.OTA_0, esp.OTA_1, esp.VFS)
+    dump = bytearray(esp.dump(data))
+    dump[0xE000:0x10000] = formats.ota_record(1, 2) + formats.ota_record(2, 0)
+    dump[0x350000:0x350000 + 16 * 4096] = formats.littlefs()
+    (tmp_path / "dump.bin").write_bytes(dump)
+    found = json.loads(molt("info", "--json", "dump.bin").stdout)
+    assert found["boots_next"] == {"partition": "ota_1", "record": 1, "seq": 2, "state": 0}
+    assert [(f["partition"], f["offset"], f["size"], f["block_count"]) for f in found["file_systems"]] == [("vfs", 0x350000, 0xB0000, 16)]
+    text = molt("info", "dump.bin").stdout
+    assert "boots  ota_1 next: record 1 of otadata, seq 2, NEW" in text
+    assert "64 KB, in 704 KB of flash" in text
+
+
+def test_files_behind_the_last_partition(molt, firmware, tmp_path):
+    data = esp.with_table(firmware.read_bytes(), esp.NVS, esp.FACTORY)
+    dump = bytearray(esp.dump(data))
+    dump[0x200000:0x400000] = formats.littlefs(512)
+    (tmp_path / "dump.bin").write_bytes(dump)
+    found = json.loads(molt("info", "--json", "dump.bin").stdout)
+    assert [(f["offset"], f["size"]) for f in found["file_systems"]] == [(0x200000, 0x200000)] and found["boots_next"] is None
 
 
 def test_a_bare_bootloader(molt, firmware, tmp_path):

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "molt/espimage.h"
+#include "molt/host/fs.h"
 #include "molt/host/message.h"
 #include "molt/host/target.h"
 
@@ -39,6 +40,25 @@ struct molt_finding {
     char fix[160];  /* the command that mends it, to be run as it is; "" = none */
 };
 
+/* A file system, in a data partition, where the device's files are, or as the whole target. */
+struct molt_info_files {
+    char label[17];        /* printable; of the place */
+    uint32_t offset, size; /* the place in flash, as far as the target reaches */
+    struct molt_fs_facts facts;
+    int error;                  /* MOLT_OK, or why it cannot be mounted */
+    struct molt_fs_space space; /* when error is MOLT_OK */
+};
+
+/* What the records of otadata say boots next; that its image may not start is in app and findings.
+ */
+struct molt_info_boot {
+    bool known;     /* there is an otadata and a slot: what follows is filled in */
+    char label[17]; /* printable; "" = a slot without a row */
+    int record;     /* 0 or 1; -1 = no record decides */
+    uint32_t seq, state;
+};
+
+#define MOLT_INFO_FILES    8
 #define MOLT_INFO_APPS     20
 #define MOLT_INFO_FINDINGS 32
 
@@ -47,6 +67,9 @@ struct molt_info {
     struct molt_info_image bootloader;
     uint32_t app_count;
     struct molt_info_image app[MOLT_INFO_APPS];
+    uint32_t files_count;
+    struct molt_info_files files[MOLT_INFO_FILES];
+    struct molt_info_boot boot;
     int table_error; /* of reading or of the rules: the first that is broken */
     uint32_t finding_count;
     struct molt_finding finding[MOLT_INFO_FINDINGS];
@@ -56,6 +79,10 @@ struct molt_info {
 /* Fails only where the target cannot be read at all (MOLT_E_IO, MOLT_E_NO_MEMORY ...). */
 int molt_info_gather(struct molt_info *info, const struct molt_target *target,
                      struct molt_message *message);
+
+/* Only the file systems and the boot record, as molt_info_gather does. */
+void molt_info_gather_files(struct molt_info *info, const struct molt_target *target);
+void molt_info_gather_boot(struct molt_info *info, const struct molt_target *target);
 
 /*
  * One image at [offset, offset + room), judged as an app of the chip (as a bootloader when chip is
