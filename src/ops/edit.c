@@ -184,9 +184,8 @@ static uint32_t needed_size(struct edit_work *work)
     }
     for (int i = 0; i < places; i++) {
         const struct edit_row *row = &work->row[i];
-        uint32_t end = row->fate == EDIT_REBUILT ? row->p.size : row->keep;
-        work->apart = work->apart || moves(work, row) || row->fate == EDIT_NVS_PAGES ||
-                      row->fate == EDIT_REBUILT;
+        uint32_t end = row->keep;
+        work->apart = work->apart || moves(work, row) || row->fate == EDIT_NVS_PAGES;
         if (end && row->fate != EDIT_FRESH && row->p.offset + end > size) {
             size = row->p.offset + end;
         }
@@ -233,6 +232,10 @@ static void put_row(const struct edit_work *work, const struct edit_row *row)
         }
         return;
     }
+    if (row->fate == EDIT_REBUILT) {
+        memcpy(to, row->image, row->keep);
+        return;
+    }
     for (uint32_t at = 0; at < old->used; at += EDIT_SECTOR) {
         const uint8_t *page = work->before + old->p.offset + at;
         uint32_t n = edit_inside(work, old->p.offset + at, EDIT_SECTOR);
@@ -250,9 +253,9 @@ static void clear_row(const struct edit_work *work, const struct edit_row *row)
     bool stays = row->fate == EDIT_KEPT && !moves(work, row);
     uint32_t keep = stays ? row->keep : 0, from = row->p.offset + row->keep;
     uint32_t n = edit_inside(work, from, row->p.size - row->keep);
-    if (n && edit_used(work->before + from, n) && !row->behind) {
+    if (row->fate == EDIT_FRESH && !row->behind && n && edit_used(work->before + from, n)) {
         molt_plan_add(&work->edit->plan, MOLT_STEP_ERASE, from, n, row->p.label,
-                      "other data until now; the device makes it anew");
+                      "starts erased; other bytes are there until now");
     }
     erase(work, row->p.offset + keep, row->p.size - keep);
 }
@@ -276,7 +279,7 @@ static void make_data(struct edit_work *work)
     }
     for (int i = 0; i < places; i++) {
         const struct edit_row *row = &work->row[i];
-        if (row->keep && (row->fate == EDIT_KEPT || row->fate == EDIT_NVS_PAGES)) {
+        if (row->keep && row->fate != EDIT_SAME) {
             put_row(work, row);
         }
     }
@@ -386,6 +389,9 @@ int molt_edit_prepare(struct molt_edit *edit, const struct molt_target *source,
     if (!error) {
         apply_flash_size(work);
         error = check_lost(work);
+    }
+    for (int i = 0; i < EDIT_PLACES; i++) {
+        free(work->row[i].image);
     }
     free(work);
     return error;

@@ -93,9 +93,8 @@ static int too_small(struct edit_work *work, const struct edit_row *row, uint32_
                      (need + EDIT_SECTOR - 1) / EDIT_SECTOR * EDIT_SECTOR);
 }
 
-/* Too small for what it held: refused, or with --force lost. */
-static int drop(struct edit_work *work, struct edit_row *row, const struct edit_old *old,
-                uint32_t need, const char *holds)
+int edit_drop(struct edit_work *work, struct edit_row *row, const struct edit_old *old,
+              uint32_t need, const char *holds)
 {
     char label[17], why[120];
     row->fate = EDIT_FRESH;
@@ -135,17 +134,21 @@ static int fit_row(struct edit_work *work, struct edit_row *row)
         if (error || row->keep <= row->p.size) {
             return error;
         }
-        return drop(work, row, old, row->keep, "its bytes");
+        return edit_drop(work, row, old, row->keep, "its bytes");
     }
     if (class == EDIT_NVS) {
         return fit_nvs(work, row, old)
                    ? MOLT_OK
-                   : drop(work, row, old, (used_pages(work, old) + 1) * NVS_PAGE,
-                          "its settings and one free page");
+                   : edit_drop(work, row, old, (used_pages(work, old) + 1) * NVS_PAGE,
+                               "its settings and one free page");
+    }
+    if (class == EDIT_FILES) {
+        return edit_fit_files(work, row, old);
     }
     row->fate = EDIT_KEPT;
     row->keep = old->used;
-    return row->keep <= row->p.size ? MOLT_OK : drop(work, row, old, row->keep, "what it holds");
+    return row->keep <= row->p.size ? MOLT_OK
+                                    : edit_drop(work, row, old, row->keep, "what it holds");
 }
 
 /* ---- What the plan says about it ---- */
@@ -172,7 +175,8 @@ static void say_kept(const struct edit_work *work, const struct edit_row *row,
                      const struct edit_old *old)
 {
     struct molt_plan *plan = &work->edit->plan;
-    char label[17], name[17], was[40] = "";
+    char label[17], name[17], was[40] = "", from[32];
+    snprintf(from, sizeof from, ", moved from 0x%x,", old->p.offset);
     plain(label, &old->p);
     plain(name, &row->p);
     if (strcmp(label, name) != 0) {
@@ -182,10 +186,14 @@ static void say_kept(const struct edit_work *work, const struct edit_row *row,
         molt_plan_add(plan, MOLT_STEP_WRITE, row->p.offset, row->keep, name,
                       "%sits settings, moved together from 0x%x bytes to 0x%x", was, old->p.size,
                       row->p.size);
+    } else if (row->fate == EDIT_REBUILT && row->files) {
+        molt_plan_add(plan, MOLT_STEP_WRITE, row->p.offset, row->p.size, name,
+                      "%sa new file system of 0x%x bytes, until now 0x%x, with its %u files", was,
+                      row->p.size, old->p.size, row->files);
     } else if (row->fate == EDIT_REBUILT) {
         molt_plan_add(plan, MOLT_STEP_WRITE, row->p.offset, row->p.size, name,
-                      "%sa new file system of 0x%x bytes (until now 0x%x) with all its files", was,
-                      row->p.size, old->p.size);
+                      "%sits file system%s grows from 0x%x bytes to 0x%x", was,
+                      row->p.offset == old->p.offset ? "" : from, old->p.size, row->p.size);
     } else if (row->p.offset != old->p.offset) {
         molt_plan_add(plan, MOLT_STEP_WRITE, row->p.offset, row->keep, name,
                       "%swhat it holds, moved from 0x%x", was, old->p.offset);

@@ -29,7 +29,7 @@ enum edit_fate {
     EDIT_SAME,      /* not a byte changes */
     EDIT_KEPT,      /* the first `keep` bytes of its origin; the rest is erased */
     EDIT_NVS_PAGES, /* its origin's pages that are in use, moved together */
-    EDIT_REBUILT    /* a new file system with all files of its origin */
+    EDIT_REBUILT    /* what is in `image`: its origin's file system, grown or carried over */
 };
 
 struct edit_row {
@@ -38,6 +38,8 @@ struct edit_row {
     bool behind;
     enum edit_fate fate;
     uint32_t keep;
+    uint8_t *image; /* of EDIT_REBUILT: p.size bytes, owned */
+    uint32_t files; /* that were carried over into it; 0 = it has grown */
 };
 
 struct edit_work {
@@ -93,8 +95,12 @@ uint32_t edit_gap(const struct edit_work *work, uint32_t size, uint32_t align, u
 
 /* edit_data.c: what becomes of the bytes. */
 int edit_plan_data(struct edit_work *work);
+/* The row is too small for what it held: refused, or with --force lost. */
+int edit_drop(struct edit_work *work, struct edit_row *row, const struct edit_old *old,
+              uint32_t need, const char *holds);
 
-/* edit_files.c */
+/* edit_files.c. fit_files: what becomes of a file system, or of bytes that are none. */
+int edit_fit_files(struct edit_work *work, struct edit_row *row, const struct edit_old *old);
 bool edit_file_system_at(const struct edit_work *work, uint32_t offset, uint32_t size);
 
 /* edit_boot.c: what boots now and afterwards. */

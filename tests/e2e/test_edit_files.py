@@ -1,0 +1,158 @@
+"""molt edit: file systems grow, move and shrink with their partition; littlefs-python reads the result."""
+import json
+
+import esp
+import pytest
+from littlefs import LittleFS
+
+FILES = {"boot.py": b"# boot\n", "main.py": b"import app\n" * 300, "lib/a b.py": bytes(range(256)) * 40, "lib/deep/empty": b"",
+         "data/big.bin": bytes(i * 7 % 251 for i in range(300000)), "stra\u00dfe": b"x"}
+
+
+def littlefs(size, files, version=0x00020000):
+    fs = LittleFS(block_size=4096, block_count=size // 4096, disk_version=version)
+    for name, content in files.items():
+        if "/" in name:
+            fs.makedirs(name.rpartition("/")[0], exist_ok=True)
+        with fs.open(name, "wb") as out:
+            out.write(content)
+    return bytes(fs.context.buffer)
+
+
+def files_of(image):
+    """All files of an image, whose superblock must say the image's size."""
+    fs = LittleFS(block_size=4096, block_count=len(image) // 4096, mount=False)
+    fs.context.buffer = bytearray(image)
+    fs.mount()
+    assert fs.fs_stat().block_count == len(image) // 4096
+    found = {}
+    for folder, _, names in fs.walk("/"):
+        for name in names:
+            path = (folder.rstrip("/") + "/" + name).lstrip("/")
+            with fs.open(path, "rb") as file:
+                found[path] = file.read()
+    return found
+
+
+@pytest.fixture(scope="session")
+def dump(firmware):
+    """4 MB, the genuine table, a littlefs of 2 MB in vfs."""
+    data = bytearray(esp.dump(esp.tiny(firmware.read_bytes())))
+    data[0x200000:] = littlefs(2 << 20, FILES)
+    return bytes(data)
+
+
+@pytest.fixture
+def edit(molt, dump, tmp_path):
+    (tmp_path / "dump.bin").write_bytes(dump)
+
+    def run(*words):
+        text = molt.ok("edit", "dump.bin", *words, "-o", "out.bin")
+        assert "lose" not in text
+        out = (tmp_path / "out.bin").read_bytes()
+        row = [r for r in esp.rows_of(out[0x1000:]) if r[1] == 0x81][0]
+        return text, out[row[2]:row[2] + row[3]], out
+    return run
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--rename", "vfs=files"], "until now 'vfs'; the same in the new table"),
+    (["-s", "8M", "--resize", "vfs=rest"], "its file system grows from 0x200000 bytes to 0x600000"),
+    (["-s", "8M", "--move", "vfs=0x300000"], "what it holds, moved from 0x200000"),
+    (["-s", "8M", "--move", "vfs=0x210000", "--resize", "vfs=rest"], "its file system, moved from 0x200000, grows from 0x200000 bytes to 0x5f0000"),
+    (["--resize", "vfs=1M"], "a new file system of 0x100000 bytes, until now 0x200000, with its 6 files"),
+    (["--resize", "vfs=1M", "--move", "vfs=0x300000", "--rename", "vfs=f"], "until now 'vfs'; a new file system of 0x100000 bytes"),
+    (["--resize", "factory=2.5M"], "a new file system of 0x170000 bytes"),
+    (["-s", "8M", "-l", "ota"], "its file system, moved from 0x200000, grows from 0x200000 bytes to 0x3f0000"),
+    (["-l", "ota"], "a new file system of 0xf0000 bytes"),
+    (["-l", "two-slots", "--fs-size", "1M", "--fs-type", "fat", "--fs-name", "ffat"], "until now 'vfs'; a new file system of 0x100000 bytes"),
+    (["-l", "default", "--keep-nvs"], "keep   vfs"),
+])
+def test_files_go_along(edit, words, said):
+    text, image, out = edit(*words)
+    assert said in text, text
+    assert files_of(image) == FILES
+    assert out.count(b"littlefs") == image.count(b"littlefs")  # nothing of the old one is left behind
+
+
+def test_the_disk_version_stays(edit):
+    for words in (["--resize", "vfs=1M"], ["-s", "8M", "--resize", "vfs=rest"]):
+        image = edit(*words)[1]
+        assert image[20:24] == bytes([0, 0, 2, 0]) or image[0x1000 + 20:0x1000 + 24] == bytes([0, 0, 2, 0])
+
+
+def test_files_that_do_not_fit(molt, dump, tmp_path):
+    (tmp_path / "dump.bin").write_bytes(dump)
+    words = molt.fails("edit", "dump.bin", "--resize", "vfs=256K", "-o", "out.bin")
+    assert "partition 'vfs' (0x40000 bytes) is too small for its files: at least 0x" in words
+    size = int(words.partition("at least ")[2].partition(" ")[0], 16)
+    assert "too small" in molt.fails("edit", "dump.bin", "--resize", "vfs=%d" % (size - 4096), "-o", "out.bin")
+    molt.ok("edit", "dump.bin", "--resize", "vfs=%d" % size, "-o", "out.bin")
+    out = (tmp_path / "out.bin").read_bytes()
+    assert files_of(out[0x200000:0x200000 + size]) == FILES
+    text = molt.ok("edit", "dump.bin", "--resize", "vfs=256K", "--force", "-o", "out.bin")
+    assert "lose   vfs" in text and set((tmp_path / "out.bin").read_bytes()[0x200000:]) == {0xFF}
+
+
+def test_a_damaged_file_system(molt, dump, tmp_path):
+    data = bytearray(dump)
+    data[0x200000 + 0x30:0x200000 + 0x1000] = bytes(0xFD0)
+    data[0x201000 + 0x30:0x201000 + 0x1000] = bytes(0xFD0)
+    (tmp_path / "dump.bin").write_bytes(data)
+    words = molt.fails("edit", "dump.bin", "--resize", "vfs=1M", "-o", "out.bin")
+    assert "the file system of 'vfs' cannot be carried over" in words or "too small for what it holds" in words
+    assert [p.name for p in tmp_path.iterdir()] == ["dump.bin"]
+
+
+@pytest.fixture
+def behind(firmware):
+    """As MicroPython 1.26 has it: no row, the file system behind the last partition."""
+    data = bytearray(esp.dump(esp.tiny(firmware.read_bytes(), esp.NVS, esp.row(1, 1, 0xF000, 0x1000, "phy_init"), esp.FACTORY)))
+    data[0x200000:] = littlefs(2 << 20, FILES)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("words, place, rows", [
+    (["--resize", "vfs=rest"], (0x200000, 0x200000), 4),
+    (["--resize", "vfs=0"], (0x200000, 0x200000), 4),
+    (["--resize", "vfs=1M"], (0x200000, 0x100000), 4),
+    (["-s", "8M", "--resize", "vfs=0"], (0x200000, 0x600000), 4),
+    (["-s", "8M"], (0x200000, 0x600000), 3),
+    (["--resize", "factory=2M"], (0x210000, 0x1F0000), 3),
+    (["--resize", "factory=1.5M"], (0x190000, 0x270000), 3),
+    (["--add", "vfs:data:fat::rest"], (0x200000, 0x200000), 4),
+    (["--add", "logs:data:nvs::64K"], (0x210000, 0x1F0000), 4),
+    (["-l", "ota", "-s", "8M"], (0x410000, 0x3F0000), 5),
+    (["-l", "micropython", "-s", "8M"], (0x200000, 0x600000), 4),
+])
+def test_a_file_system_without_a_row(molt, behind, tmp_path, words, place, rows):
+    (tmp_path / "dump.bin").write_bytes(behind)
+    text = molt.ok("edit", "dump.bin", *words, "-o", "out.bin")
+    out = (tmp_path / "out.bin").read_bytes()
+    assert "lose" not in text and len(esp.rows_of(out[0x1000:])) == rows
+    assert files_of(out[place[0]:sum(place)]) == FILES, text
+    assert out.count(b"littlefs") == out[place[0]:sum(place)].count(b"littlefs")
+
+
+def test_no_room_behind(molt, behind, tmp_path):
+    (tmp_path / "dump.bin").write_bytes(behind)
+    done = molt("edit", "dump.bin", "--resize", "factory=rest", "-o", "out.bin", check=1)
+    assert "data would be lost: 'vfs'" in done.stderr
+    assert "too small for its files" in molt.fails("edit", "dump.bin", "--resize", "factory=3.8125M", "-o", "out.bin")
+
+
+def test_a_firmware_without_a_row(molt, firmware, tmp_path):
+    (tmp_path / "fw.bin").write_bytes(esp.tiny(firmware.read_bytes(), esp.NVS, esp.FACTORY))
+    molt.ok("edit", "fw.bin", "--resize", "vfs=0", "-o", "out.bin")
+    assert esp.rows_of((tmp_path / "out.bin").read_bytes())[-1] == (1, 0x81, 0x200000, 0x200000, "vfs")
+
+
+def test_a_firmware_that_carries_files(molt, firmware, tmp_path):
+    """A file that ends within its file system: what is behind its end is FF."""
+    image = littlefs(2 << 20, {"main.py": b"hello"})
+    data = esp.tiny(firmware.read_bytes()).ljust(0x1FF000, b"\xff") + image.rstrip(b"\xff")
+    (tmp_path / "fw.bin").write_bytes(data)
+    molt.ok("edit", "fw.bin", "-s", "8M", "--resize", "factory=3M,vfs=rest", "-o", "out.bin")
+    out = (tmp_path / "out.bin").read_bytes()
+    assert files_of((b"\xff" * 0x1000 + out).ljust(8 << 20, b"\xff")[0x310000:]) == {"main.py": b"hello"}
+    assert json.loads(molt.ok("info", "--json", "out.bin"))["kind"] == "firmware file"
