@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "molt/host/file.h"
+#include "molt/ops/tablefile.h"
 
 #define FLASH_MOST (128u << 20)
 #define PARTS      5
@@ -232,42 +233,61 @@ static int parse_list(struct edit_words *words, const struct cli_args *args,
 
 /* ---- Tables ---- */
 
-static int parse_table(struct molt_ptable *table, const char *name, const uint8_t *bytes, size_t n,
-                       struct molt_message *message)
-{
-    uint8_t whole[MOLT_PTABLE_SIZE];
-    struct molt_diag diag = {0};
-    if (n < 2 || bytes[0] != 0xAA || bytes[1] != 0x50) {
-        return molt_fail(message, MOLT_E_FORMAT,
-                         "%s: is no partition table: expected a binary one (it begins with AA 50)",
-                         name);
-    }
-    memset(whole, 0xFF, sizeof whole); /* one that ends with its last row */
-    memcpy(whole, bytes, n < sizeof whole ? n : sizeof whole);
-    return molt_ptable_parse(table, whole, sizeof whole, &diag)
-               ? molt_fail_diag(message, name, &diag)
-               : MOLT_OK;
-}
-
-static int table_word(struct edit_words *words, const struct cli_args *args, const char *name,
+static int read_table(struct edit_words *words, const struct cli_args *args, const char *name,
                       struct molt_message *message)
 {
     struct molt_edit_step *step = add_step(words, MOLT_EDIT_TABLE);
+    struct molt_table_found *found = malloc(sizeof *found);
     struct molt_ptable *table = calloc(1, sizeof *table);
-    uint8_t *bytes = NULL;
-    size_t n = 0;
-    if (!table || !step || words->table_count == sizeof words->table / sizeof words->table[0]) {
+    if (!found || !table || !step ||
+        words->table_count == sizeof words->table / sizeof words->table[0]) {
+        free(found);
         free(table);
         return cli_usage(args, "too many changes");
     }
     words->table[words->table_count++] = table;
     step->table = table;
-    int error = molt_file_read(name, 1u << 20, &bytes, &n, message);
-    if (!error) {
-        error = parse_table(table, name, bytes, n, message);
-    }
-    free(bytes);
+    int error = molt_table_read(found, name, NULL, message);
+    *table = found->table;
+    free(found);
     return error ? CLI_FAILED : CLI_OK;
+}
+
+/* "nvs=28K,factory=2M,vfs=rest": a table of its own, when no file is called so. */
+static int table_word(struct edit_words *words, const struct cli_args *args,
+                      const struct cli_given *given, struct molt_message *message)
+{
+    if (!strchr(given->value, '=') || access(given->value, F_OK) == 0) {
+        return read_table(words, args, given->value, message);
+    }
+    struct molt_edit_step *step = add_step(words, MOLT_EDIT_TABLE);
+    uint32_t before = words->count;
+    if (!step) {
+        return cli_usage(args, "too many changes: at most %d", EDIT_WORDS_STEPS);
+    }
+    int code = parse_list(words, args, given, add_word);
+    step->rows = words->count - before;
+    return code;
+}
+
+/* ---- Files ---- */
+
+/* DIR, or DIR:/remote. */
+static int put_word(struct edit_words *words, const struct cli_args *args, const char *value)
+{
+    struct molt_edit_step *step = add_step(words, MOLT_EDIT_PUT);
+    char *text = step ? keep_text(words, value) : NULL;
+    if (!text) {
+        return cli_usage(args, "too many changes: at most %d", EDIT_WORDS_STEPS);
+    }
+    char *colon = strstr(text, ":/");
+    step->to = "/";
+    if (colon) {
+        *colon = 0;
+        step->to = colon + 1;
+    }
+    step->name = text;
+    return text[0] ? CLI_OK : cli_usage(args, "--put %s: expected FOLDER or FOLDER:/remote", value);
 }
 
 /* ---- Layouts ---- */
@@ -360,7 +380,9 @@ int edit_words_parse(struct edit_words *words, const struct cli_args *args,
         if (strcmp(given->name, "layout") == 0) {
             code = layout_word(words, args, given->value);
         } else if (strcmp(given->name, "table") == 0) {
-            code = table_word(words, args, given->value, message);
+            code = table_word(words, args, given, message);
+        } else if (strcmp(given->name, "put") == 0) {
+            code = put_word(words, args, given->value);
         }
         for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
             if (strcmp(given->name, lists[k].option) == 0) {

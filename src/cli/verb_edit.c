@@ -17,12 +17,14 @@ static const struct cli_option options[] = {
     {"fs-name", 0, "NAME", "layout: name of the partition for files"},
     {"app-name", 0, "NAME", "layout: name of the first app's partition"},
     {"keep-nvs", 0, NULL, "layout: nvs keeps its place and size"},
-    {"table", 't', "FILE", "a new partition table: a binary one"},
+    {"table", 't', "FILE",
+     "a new partition table: a CSV, a binary one, or nvs=28K,factory=2M,vfs=rest"},
     {"add", 'a', "SPEC", "a partition: NAME:TYPE:SUBTYPE:[OFFSET]:SIZE"},
     {"delete", 'd', "NAME", "no such partition any more"},
     {"resize", 'r', "NAME=SIZE", "another size; rest: up to the next one or the flash's end"},
     {"rename", 0, "OLD=NEW", "another name; the content stays"},
     {"move", 'm', "NAME=OFFSET", "another place; the content goes with it"},
+    {"put", 'p', "DIR[:/TO]", "files of a folder into the file system, when the table is made"},
     {"output", 'o', "FILE", "where the result goes"},
     {"in-place", 'i', NULL, "change the file itself (it is replaced as a whole, or not at all)"},
     {"force", 'f', NULL, "also when the plan says that data is lost"},
@@ -58,7 +60,7 @@ static int request_of(const struct cli_args *args, struct molt_edit_request *req
     request->force = cli_has(args, "force");
     if (!size && request->step_count == 0) {
         return cli_usage(args, "nothing to change: expected --flash-size, --layout, --table, "
-                               "--add, --delete, --resize, --rename, --move");
+                               "--add, --delete, --resize, --rename, --move, --put");
     }
     return CLI_OK;
 }

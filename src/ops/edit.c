@@ -297,7 +297,7 @@ static int apply_table(struct edit_work *work)
         if (error) {
             return molt_fail(work->message, error, "the new table: %s", molt_strerror(error));
         }
-        const char *layout = work->layout && work->request->step_count == 1 ? work->layout : NULL;
+        const char *layout = work->layout && work->changes == 1 ? work->layout : NULL;
         molt_plan_add(&edit->plan, MOLT_STEP_WRITE, MOLT_PTABLE_OFFSET, MOLT_PTABLE_SIZE, "table",
                       layout ? "layout %s for %u MB of flash" : "%s%u partitions",
                       layout ? layout : "", layout ? edit->flash_size >> 20 : edit->table.count);
@@ -370,9 +370,10 @@ static int check_lost(struct edit_work *work)
 int molt_edit_prepare(struct molt_edit *edit, const struct molt_target *source,
                       const struct molt_edit_request *request, struct molt_message *message)
 {
-    int (*const stages[])(struct edit_work *) = {
-        check_source,     check_flash_size, load,      check_bootloader, survey,   edit_steps,
-        edit_check_table, edit_plan_data,   make_room, apply_table,      fit_flash};
+    int (*const stages[])(struct edit_work *) = {check_source,     check_flash_size, load,
+                                                 check_bootloader, survey,           edit_steps,
+                                                 edit_check_table, edit_plan_data,   edit_put_files,
+                                                 make_room,        apply_table,      fit_flash};
     struct edit_work *work = calloc(1, sizeof *work);
     memset(edit, 0, sizeof *edit);
     if (!work) {

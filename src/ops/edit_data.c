@@ -38,8 +38,8 @@ static void plain(char label[17], const struct molt_partition *row)
     molt_info_plain(label);
 }
 
-static void lose(struct edit_work *work, const char *label, uint32_t offset, uint32_t size,
-                 const char *why)
+void edit_lose(struct edit_work *work, const char *label, uint32_t offset, uint32_t size,
+               const char *why)
 {
     size_t n = strlen(work->lost);
     molt_plan_add(&work->edit->plan, MOLT_STEP_LOSE, offset, size, label, "%s", why);
@@ -107,7 +107,7 @@ int edit_drop(struct edit_work *work, struct edit_row *row, const struct edit_ol
     }
     plain(label, &old->p);
     snprintf(why, sizeof why, "too small for %s", holds);
-    lose(work, label, old->p.offset, old->used, why);
+    edit_lose(work, label, old->p.offset, old->used, why);
     return MOLT_OK;
 }
 
@@ -232,8 +232,8 @@ static void find_losses(struct edit_work *work)
             molt_plan_add(&work->edit->plan, MOLT_STEP_NOTE, old->p.offset, old->p.size, label,
                           "no longer in the table; the device needs nothing of it");
         } else {
-            lose(work, label, old->p.offset, old->p.size,
-                 "not in the new table, so what it holds is no longer reached");
+            edit_lose(work, label, old->p.offset, old->p.size,
+                      "not in the new table, so what it holds is no longer reached");
         }
     }
 }
@@ -266,8 +266,8 @@ static void find_strays(struct edit_work *work)
         if (size) {
             char what[40];
             snprintf(what, sizeof what, "0x%x", from);
-            lose(work, what, from, size,
-                 "bytes that are in no partition, where a new one comes to lie");
+            edit_lose(work, what, from, size,
+                      "bytes that are in no partition, where a new one comes to lie");
         }
     }
 }

@@ -6,6 +6,7 @@
 
 #include "host/memflash.h"
 #include "molt/host/fs.h"
+#include "molt/ops/fs.h"
 #include "ops/edit_work.h"
 
 #define PATH_MOST 2048
@@ -241,6 +242,120 @@ int edit_fit_files(struct edit_work *work, struct edit_row *row, const struct ed
     if (row->image) {
         row->fate = EDIT_REBUILT;
         row->keep = edit_used(row->image, row->p.size);
+    }
+    return error;
+}
+
+/* ---- Files that a person puts there ---- */
+
+/* As molt_place_files, in the table afterwards. */
+static struct edit_row *row_of_files(struct edit_work *work)
+{
+    static const char *const names[] = {"vfs", "internalfs", "storage", "ffat"};
+    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+        int i = edit_row_named(work, names[k]);
+        if (i != EDIT_NONE && work->row[i].p.type == MOLT_PARTITION_DATA) {
+            return &work->row[i];
+        }
+    }
+    for (int i = 0; i < work->count; i++) {
+        if (edit_class_of(&work->row[i].p) == EDIT_FILES) {
+            return &work->row[i];
+        }
+    }
+    if (work->behind) {
+        return &work->row[work->count];
+    }
+    uint32_t end = EDIT_FIRST;
+    for (int i = 0; i < work->count; i++) {
+        const struct molt_partition *p = &work->row[i].p;
+        end = p->offset + p->size > end ? p->offset + p->size : end;
+    }
+    if (end >= work->edit->flash_size) {
+        return NULL;
+    }
+    struct edit_row *row = &work->row[work->count];
+    memset(row, 0, sizeof *row);
+    row->p = (struct molt_partition){.type = MOLT_PARTITION_DATA,
+                                     .subtype = MOLT_DATA_FAT,
+                                     .offset = end,
+                                     .size = work->edit->flash_size - end,
+                                     .label = "vfs"};
+    row->origin = EDIT_NONE;
+    row->behind = work->behind = true;
+    uint32_t n = edit_inside(work, end, row->p.size);
+    if (n && edit_used(work->before + end, n)) {
+        edit_lose(work, "vfs", end, n, "bytes that are in no partition, where files come to lie");
+    }
+    return row;
+}
+
+/* What the row will hold, in memory; formatted when that is nothing. */
+static int open_row(struct edit_work *work, struct edit_row *row, struct scratch *scratch)
+{
+    const struct edit_old *old =
+        row->fate == EDIT_KEPT || row->fate == EDIT_SAME ? &work->old[row->origin] : NULL;
+    if (row->image) {
+        scratch->bytes = row->image;
+        scratch->size = row->p.size;
+        row->image = NULL;
+        memflash_init(&scratch->flash, &scratch->region, scratch->bytes, scratch->size);
+        return MOLT_OK;
+    }
+    int error = scratch_make(scratch, row->p.size, work, old);
+    if (!error && !(old && old->used)) {
+        error = molt_fs_format(&scratch->flash, 0, scratch->size, NULL, work->message);
+        if (error) {
+            free(scratch->bytes);
+        }
+    }
+    return error;
+}
+
+static int put_into(struct edit_work *work, struct edit_row *row, const struct molt_edit_step *step)
+{
+    struct scratch scratch;
+    struct molt_fs *fs;
+    uint32_t files = 0;
+    uint64_t bytes = 0;
+    int error = open_row(work, row, &scratch);
+    if (error) {
+        return error;
+    }
+    error = molt_fs_mount(&fs, &scratch.flash, 0, scratch.size, false, work->message);
+    if (!error) {
+        error = molt_fsops_put_tree(fs, step->name, step->to, &files, &bytes, work->message);
+        int closing = molt_fs_unmount(fs, error ? NULL : work->message);
+        error = error ? error : closing;
+    }
+    row->image = scratch.bytes; /* freed with the row, also after an error */
+    row->fate = EDIT_REBUILT;
+    uint32_t used = edit_used(row->image, row->p.size);
+    row->keep = (used + EDIT_SECTOR - 1) / EDIT_SECTOR * EDIT_SECTOR;
+    if (!error) {
+        molt_plan_add(&work->edit->plan, MOLT_STEP_WRITE, row->p.offset, row->p.size, row->p.label,
+                      "%u file%s of '%.120s', %llu bytes, into %.60s", files, files == 1 ? "" : "s",
+                      step->name, (unsigned long long)bytes, step->to);
+    }
+    return error;
+}
+
+int edit_put_files(struct edit_work *work)
+{
+    int error = MOLT_OK;
+    for (uint32_t i = 0; !error && i < work->request->step_count; i++) {
+        const struct molt_edit_step *step = &work->request->step[i];
+        if (step->kind != MOLT_EDIT_PUT) {
+            continue;
+        }
+        struct edit_row *row = row_of_files(work);
+        if (!row) {
+            return molt_fail(work->message, MOLT_E_NO_SPACE,
+                             "--put %s: no partition for files, and no room behind the last one: "
+                             "expected one; --add vfs:data:fat::SIZE makes it",
+                             step->name);
+        }
+        error = put_into(work, row, step);
     }
     return error;
 }

@@ -1,5 +1,6 @@
 /* The steps of an edit, each on the rows as the ones before left them. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ops/edit_work.h"
@@ -364,15 +365,51 @@ static int step_table(struct edit_work *work, const struct molt_edit_step *step)
     return MOLT_OK;
 }
 
+/* A table of its own, row by row; then the old data finds its rows. */
+static int step_list(struct edit_work *work, const struct molt_edit_step *add, uint32_t rows)
+{
+    struct edit_row *was = malloc(sizeof work->row);
+    struct molt_ptable table = {.has_md5 = true};
+    int count = work->count, error = MOLT_OK;
+    if (!was) {
+        return molt_fail(work->message, MOLT_E_NO_MEMORY, "out of memory");
+    }
+    memcpy(was, work->row, sizeof work->row);
+    work->count = 0;
+    for (uint32_t i = 0; !error && i < rows; i++) {
+        error = step_add(work, &add[i]);
+        sort_rows(work);
+    }
+    for (int i = 0; i < work->count; i++) {
+        table.row[table.count++] = work->row[i].p;
+    }
+    memcpy(work->row, was, sizeof work->row);
+    work->count = count;
+    free(was);
+    if (!error) {
+        edit_match(work, &table);
+    }
+    return error;
+}
+
 int edit_steps(struct edit_work *work)
 {
     static int (*const apply[])(struct edit_work *, const struct molt_edit_step *) = {
         step_layout, step_table, step_add, step_delete, step_resize, step_rename, step_move};
+    const struct molt_edit_step *step = work->request->step;
     int error = MOLT_OK;
     for (uint32_t i = 0; !error && i < work->request->step_count; i++) {
-        const struct molt_edit_step *step = &work->request->step[i];
-        error = apply[step->kind](work, step);
+        if (step[i].kind == MOLT_EDIT_PUT) {
+            continue;
+        }
+        if (step[i].kind == MOLT_EDIT_TABLE && !step[i].table) {
+            error = step_list(work, &step[i + 1], step[i].rows);
+            i += step[i].rows;
+        } else {
+            error = apply[step[i].kind](work, &step[i]);
+        }
         work->changed = true;
+        work->changes++;
         sort_rows(work);
     }
     return error;

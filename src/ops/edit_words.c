@@ -211,7 +211,7 @@ static int slots_wrong(const struct edit_work *work, const struct molt_diag *dia
                          "must be ota_0 to ota_%u without a gap, but there is an ota_%u ('%s')",
                          slots, slots - 1, diag->found, work->row[diag->offset].p.label);
     }
-    if (strcmp(diag->what, "slots without otadata") == 0) {
+    if (strncmp(diag->what, "slots without otadata", 21) == 0) {
         uint32_t place = edit_gap(work, 0x2000, EDIT_SECTOR, &largest, &at);
         char hint[80] = "there is no room for one: --resize nvs makes some";
         if (place) {
@@ -222,7 +222,7 @@ static int slots_wrong(const struct edit_work *work, const struct molt_diag *dia
                          "delete the slots and keep a factory app",
                          hint);
     }
-    if (strcmp(diag->what, "no app partition") == 0) {
+    if (strncmp(diag->what, "no app partition", 16) == 0) {
         return molt_fail(work->message, MOLT_E_TABLE_SLOTS,
                          "app slots and otadata do not fit together: no app partition is left: "
                          "expected the one that boots ('%s') to stay",

@@ -40,6 +40,7 @@ struct edit_row {
     uint32_t keep;
     uint8_t *image; /* of EDIT_REBUILT: p.size bytes, owned */
     uint32_t files; /* that were carried over into it; 0 = it has grown */
+    bool put;       /* what a person puts there is in it too */
 };
 
 struct edit_work {
@@ -62,6 +63,7 @@ struct edit_work {
     bool behind;        /* row[count] is there */
     bool has_md5;       /* of the new table */
     bool changed;       /* a step was about the table */
+    uint32_t changes;   /* how many were */
     const char *layout; /* NULL, or the last one that a step named */
     bool apart;         /* the result is made in memory of its own */
     uint32_t lost_count;
@@ -95,12 +97,15 @@ uint32_t edit_gap(const struct edit_work *work, uint32_t size, uint32_t align, u
 
 /* edit_data.c: what becomes of the bytes. */
 int edit_plan_data(struct edit_work *work);
+void edit_lose(struct edit_work *work, const char *label, uint32_t offset, uint32_t size,
+               const char *why);
 /* The row is too small for what it held: refused, or with --force lost. */
 int edit_drop(struct edit_work *work, struct edit_row *row, const struct edit_old *old,
               uint32_t need, const char *holds);
 
 /* edit_files.c. fit_files: what becomes of a file system, or of bytes that are none. */
 int edit_fit_files(struct edit_work *work, struct edit_row *row, const struct edit_old *old);
+int edit_put_files(struct edit_work *work); /* the PUT steps, into images */
 bool edit_file_system_at(const struct edit_work *work, uint32_t offset, uint32_t size);
 
 /* edit_boot.c: what boots now and afterwards. */

@@ -156,3 +156,59 @@ def test_a_firmware_that_carries_files(molt, firmware, tmp_path):
     out = (tmp_path / "out.bin").read_bytes()
     assert files_of((b"\xff" * 0x1000 + out).ljust(8 << 20, b"\xff")[0x310000:]) == {"main.py": b"hello"}
     assert json.loads(molt.ok("info", "--json", "out.bin"))["kind"] == "firmware file"
+
+
+# ---- --put ----
+
+@pytest.fixture
+def tree(tmp_path):
+    for name, content in FILES.items():
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return tmp_path / "tree"
+
+
+def test_an_image_with_firmware_and_files(molt, firmware, tree, tmp_path):
+    (tmp_path / "fw.bin").write_bytes(esp.tiny(firmware.read_bytes()))
+    text = molt.ok("edit", "fw.bin", "-s", "8M", "-l", "ota", "--put", "tree", "-o", "out.bin")
+    assert "6 files of 'tree'" in text
+    out = b"\xff" * 0x1000 + (tmp_path / "out.bin").read_bytes()
+    assert files_of(out.ljust(8 << 20, b"\xff")[0x410000:]) == FILES
+    molt.ok("edit", "out.bin", "--put", "tree/lib:/lib2", "--put", "tree/main.py:/", "-o", "more.bin")
+    out = b"\xff" * 0x1000 + (tmp_path / "more.bin").read_bytes()
+    found = files_of(out.ljust(8 << 20, b"\xff")[0x410000:])
+    assert found == {**FILES, "lib2/a b.py": FILES["lib/a b.py"], "lib2/deep/empty": b""}
+
+
+def test_put_after_all_else(molt, dump, tree, tmp_path):
+    """Also into what has grown, shrunk or moved on the way, whatever the order of the words."""
+    (tmp_path / "dump.bin").write_bytes(dump)
+    (tree / "new.py").write_bytes(b"new")
+    for words, place in ((["-s", "8M", "--resize", "vfs=rest"], (0x200000, 0x600000)), (["--resize", "vfs=1M"], (0x200000, 0x100000)),
+                         (["--resize", "vfs=1M", "--move", "vfs=0x300000"], (0x300000, 0x100000)), ([], (0x200000, 0x200000)),
+                         (["-s", "8M", "--move", "vfs=0x400000"], (0x400000, 0x200000))):
+        molt.ok("edit", "dump.bin", "--put", "tree", *words, "-o", "out.bin")
+        assert files_of((tmp_path / "out.bin").read_bytes()[place[0]:sum(place)]) == {**FILES, "new.py": b"new"}
+
+
+def test_put_without_a_row(molt, firmware, behind, tree, tmp_path):
+    data = esp.tiny(firmware.read_bytes(), esp.NVS, esp.FACTORY)
+    (tmp_path / "fw.bin").write_bytes(data)
+    molt.ok("edit", "fw.bin", "--put", "tree", "-o", "out.bin")
+    out = b"\xff" * 0x1000 + (tmp_path / "out.bin").read_bytes()
+    assert files_of(out.ljust(4 << 20, b"\xff")[0x200000:]) == FILES and len(esp.rows_of(out[0x1000:])) == 2
+    (tmp_path / "dump.bin").write_bytes(behind)
+    molt.ok("edit", "dump.bin", "--put", "tree:/new", "-o", "out.bin")
+    assert len(files_of((tmp_path / "out.bin").read_bytes()[0x200000:])) == 12
+    (tmp_path / "full.bin").write_bytes(data.ljust(0x1FF000, b"\xff") + b"strange")
+    assert "data would be lost: 'vfs'" in molt("edit", "full.bin", "--put", "tree", "-o", "no.bin", check=1).stderr
+
+
+def test_put_refused(molt, firmware, tree, tmp_path):
+    (tmp_path / "fw.bin").write_bytes(esp.tiny(firmware.read_bytes(), esp.NVS, esp.row(0, 0, 0x10000, 0x3F0000, "factory")))
+    assert "no partition for files" in molt.fails("edit", "fw.bin", "--put", "tree", "-o", "out.bin")
+    (tmp_path / "fw.bin").write_bytes(esp.tiny(firmware.read_bytes()))
+    assert "nowhere" in molt.fails("edit", "fw.bin", "--put", "nowhere", "-o", "out.bin")
+    molt.fails("edit", "fw.bin", "--resize", "vfs=64K", "--put", "tree", "-o", "out.bin")
+    assert not (tmp_path / "out.bin").exists()

@@ -139,13 +139,35 @@ def test_wrong_words(molt, tiny, tmp_path, number):
 def test_a_binary_table(molt, edit, tmp_path):
     (tmp_path / "table.bin").write_bytes(esp.table(esp.NVS, esp.OTADATA, esp.OTA_0, esp.OTA_1, esp.VFS))
     assert [row[4] for row in edit("--table", "table.bin")] == ["nvs", "otadata", "ota_0", "ota_1", "vfs"]
-    (tmp_path / "table.bin").write_bytes(b"hello\n")
-    assert "table.bin: is no partition table" in molt.fails("edit", "fw.bin", "--table", "table.bin", "-o", "no.bin")
+    (tmp_path / "table.bin").write_bytes(b"\x7fELF" + bytes(100))
+    assert "table.bin: is an ELF" in molt.fails("edit", "fw.bin", "--table", "table.bin", "-o", "no.bin")
     assert "none.bin" in molt.fails("edit", "fw.bin", "--table", "none.bin", "-o", "no.bin")
     bad = bytearray(esp.table(esp.NVS, esp.FACTORY))
     bad[5] ^= 1
     (tmp_path / "table.bin").write_bytes(bad)
     assert "wrong MD5" in molt.fails("edit", "fw.bin", "--table", "table.bin", "-o", "no.bin")
+
+
+def test_a_table_in_words(edit, molt, tmp_path):
+    assert edit("--table", "nvs=28K,factory=2M,vfs=1M,vfs2=fat:rest") == [
+        (1, 2, 0x9000, 0x7000, "nvs"), (0, 0, 0x10000, 0x200000, "factory"), (1, 0x81, 0x210000, 0x100000, "vfs"),
+        (1, 0x81, 0x310000, 0xF0000, "vfs2")]
+    (tmp_path / "parts.csv").write_text("# a comment\nnvs,data,nvs,,0x6000\nfactory,app,factory,,2M\nfiles,data,littlefs,,1M\n")
+    assert edit("--table", "parts.csv", "--resize", "files=rest") == [
+        (1, 2, 0x9000, 0x6000, "nvs"), (0, 0, 0x10000, 0x200000, "factory"), (1, 0x83, 0x210000, 0x1F0000, "files")]
+    (tmp_path / "parts.csv").write_text("nvs,data,nvs,,0x6000\nfactory,app,factory,,soon\n")
+    assert "parts.csv: line 2:" in molt.fails("edit", "fw.bin", "--table", "parts.csv", "-o", "no.bin")
+    assert "vfs" in molt.fails("edit", "fw.bin", "--table", "nvs=28K,vfs=1M,vfs=1M", "-o", "no.bin")
+
+
+def test_layout_options(edit, molt):
+    assert edit("-s", "8M", "-l", "ota", "--slots", "3", "--slot-size", "1M", "--fs-size", "2M", "--fs-type", "littlefs", "--fs-name", "files") == [
+        (1, 2, 0x9000, 0x5000, "nvs"), (1, 0, 0xE000, 0x2000, "otadata"), (0, 0x10, 0x10000, 0x100000, "ota_0"),
+        (0, 0x11, 0x110000, 0x100000, "ota_1"), (0, 0x12, 0x210000, 0x100000, "ota_2"), (1, 0x83, 0x310000, 0x200000, "files")]
+    for words, said in ((["-l", "ota", "--slots", "none"], "--slots none: expected a number"), (["-l", "ota", "--slot-size", "x"], "expected a size"),
+                        (["-l", "ota", "--fs-size", "x"], "expected a size"), (["-l", "ota", "--fs-type", "nvs"], "expected fat, spiffs or littlefs"),
+                        (["--rename", "vfs=x", "--slots", "2"], "is about a layout"), (["-l", "ota", "-l", "single"], "expected one")):
+        assert said in molt.fails("edit", "fw.bin", *words, "-o", "no.bin", code=2)
 
 
 def test_in_place(molt, tiny, tmp_path):

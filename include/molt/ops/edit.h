@@ -21,12 +21,15 @@ extern "C" {
 
 enum molt_edit_kind {
     MOLT_EDIT_LAYOUT = 0, /* layout, keep_nvs */
-    MOLT_EDIT_TABLE,      /* table: all rows are new ones; data follows names and kinds */
+    MOLT_EDIT_TABLE,      /* table: all rows are new ones; data follows names and kinds. Without
+                             table: the `rows` ADD steps that follow are the new table */
     MOLT_EDIT_ADD,        /* name, type, subtype, flags; offset or NOWHERE; size or REST */
     MOLT_EDIT_DELETE,     /* name */
     MOLT_EDIT_RESIZE,     /* name, size or REST; what lies behind makes room */
     MOLT_EDIT_RENAME,     /* name, to */
-    MOLT_EDIT_MOVE        /* name, offset */
+    MOLT_EDIT_MOVE,       /* name, offset */
+    MOLT_EDIT_PUT         /* name: a local folder or file, to: where it goes in the file system that
+                             holds the files; comes when all changes of the table are made */
 };
 
 #define MOLT_EDIT_NOWHERE 0xFFFFFFFFu /* an offset: behind the last partition, or where it fits */
@@ -36,10 +39,11 @@ enum molt_edit_kind {
 struct molt_edit_step {
     enum molt_edit_kind kind;
     const char *name; /* of the partition */
-    const char *to;   /* RENAME */
+    const char *to;   /* RENAME, PUT */
     uint8_t type, subtype;
     uint32_t offset, size, flags;
     const struct molt_ptable *table;   /* TABLE */
+    uint32_t rows;                     /* TABLE without table: number of ADD steps */
     struct molt_layout_request layout; /* LAYOUT; flash size, the app's place, length and version
                                           are filled in */
     bool keep_nvs;                     /* nvs keeps its place and size */
