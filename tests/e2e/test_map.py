@@ -70,7 +70,7 @@ def test_names_of_hostile_tables(molt, firmware, tmp_path):
         f.write(data)
     molt("info", "--json", name, "--svg", "map.svg")
     root, found, _ = boxes(tmp_path / "map.svg")
-    assert [b[0] for b in found[4:8]] == ['<script>&"', "]]>'", "?[2J?", "x" * 16]
+    assert [b[0] for b in found[5:9]] == ['<script>&"', "]]>'", "?[2J?", "x" * 16]
     assert not list(root.iter(SVG + "script")) and "a&b<'\"\ufffd\ufffd.bin" in "".join(root.itertext())
 
 
