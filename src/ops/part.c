@@ -217,8 +217,9 @@ int part_finish(struct molt_part_job *job, const struct molt_target *target,
                          molt_strerror(error));
     }
     if (strcmp(before, job->next) != 0 || !job->next[0]) {
-        molt_plan_add(&job->plan, MOLT_STEP_NOTE, 0, 0, "boot", "%s boots then; now it is %s",
-                      job->next[0] ? job->next : "nothing", before[0] ? before : "nothing");
+        molt_plan_add(&job->plan, MOLT_STEP_NOTE, 0, 0, "boot", "%s boots then%s%s",
+                      job->next[0] ? job->next : "nothing", before[0] ? "; now it is " : "",
+                      before);
     }
     if (before[0] && !job->next[0]) {
         part_refuse(job, MOLT_E_NO_WAY_BACK, "%s: nothing would boot any more (now %s does)",

@@ -83,8 +83,14 @@ struct part_input {
     const struct molt_target *target;
     struct molt_place place;
     const char *file;
+    uint32_t flash_size; /* for a bootloader's header; 0 = as it is */
     struct molt_message *message;
 };
+
+/* As molt_part_plan_write, into a job that is set up. */
+int part_plan_write(struct molt_part_job *job, const struct molt_target *target,
+                    const struct molt_part_write *writes, uint32_t count, uint32_t flash_size,
+                    struct molt_message *message);
 
 int part_write_app(struct part_input *input);
 int part_write_bootloader(struct part_input *input);

@@ -3,80 +3,39 @@
 #include <string.h>
 
 #include "molt/ops/bootchoice.h"
+#include "molt/ops/tablefile.h"
 #include "ops/part_internal.h"
-
-#define FIRST_ROW (MOLT_PTABLE_OFFSET + PART_SECTOR)
 
 /* ---- The table that comes ---- */
 
-static int from_binary(struct part_input *input, uint8_t *bytes, uint32_t n)
-{
-    struct molt_ptable table;
-    struct molt_diag diag;
-    char thing[200], words[100];
-    uint8_t area[MOLT_PTABLE_SIZE];
-    uint32_t used = n < sizeof area ? n : (uint32_t)sizeof area;
-    memset(area, 0xFF, sizeof area); /* a bare one may end with its last row */
-    memcpy(area, bytes, used);
-    if (molt_ptable_parse(&table, area, sizeof area, &diag) != MOLT_OK) {
-        free(bytes);
-        snprintf(thing, sizeof thing, "%.140s: partition table", input->file);
-        return molt_fail_diag(input->message, thing, &diag);
-    }
-    snprintf(words, sizeof words, "table of %u partitions%s", table.count,
-             table.has_md5 ? "" : ", without an MD5 row: apps of ESP-IDF 4.4 and later stop at it");
-    int error =
-        part_add(input->job, input->target, &input->place, bytes, n, PART_TABLE, input->message);
-    if (!error) {
-        molt_plan_add(&input->job->plan, MOLT_STEP_WRITE, input->place.offset, n, "table", "%s",
-                      words);
-    }
-    return error;
-}
-
-/* Of a firmware or dump: its table's sector. */
-static int from_firmware(struct part_input *input)
-{
-    struct molt_message closing;
-    struct molt_target *from = malloc(sizeof *from);
-    uint8_t *bytes = malloc(MOLT_PTABLE_SIZE);
-    int error = from && bytes ? molt_target_open(from, input->file, input->message)
-                              : molt_fail(input->message, MOLT_E_NO_MEMORY, "out of memory");
-    if (!error && from->kind != MOLT_TARGET_FIRMWARE && from->kind != MOLT_TARGET_DUMP) {
-        error = molt_fail(input->message, MOLT_E_FORMAT, "%s: is %s %s, expected a partition table",
-                          input->file, from->kind == MOLT_TARGET_APP ? "an" : "a",
-                          molt_target_kind_name(from->kind));
-        molt_target_close(from, &closing);
-    } else if (!error) {
-        error = molt_place_read(from, MOLT_PTABLE_OFFSET, bytes, MOLT_PTABLE_SIZE);
-        molt_target_close(from, &closing);
-        if (error) {
-            molt_fail(input->message, error, "%s: %s", input->file, molt_strerror(error));
-        } else {
-            error = from_binary(input, bytes, MOLT_PTABLE_SIZE);
-            bytes = NULL;
-        }
-    }
-    free(bytes);
-    free(from);
-    return error;
-}
-
 int part_write_table(struct part_input *input)
 {
-    struct molt_message message;
-    struct part_input quiet = *input;
-    uint8_t *bytes;
-    uint32_t n;
-    quiet.message = &message;
-    int error = part_read_file(&quiet, &bytes, &n);
-    if (error == MOLT_E_RANGE) {
-        return from_firmware(input);
+    struct molt_table_found *found = malloc(sizeof *found);
+    uint8_t *bytes = malloc(MOLT_PTABLE_SIZE);
+    int error = found && bytes ? molt_table_read(found, input->file, NULL, input->message)
+                               : molt_fail(input->message, MOLT_E_NO_MEMORY, "out of memory");
+    if (!error) {
+        error = molt_ptable_write(&found->table, bytes);
+        if (error) {
+            molt_fail(input->message, error, "%s: %s", input->file, molt_strerror(error));
+        }
     }
-    if (error) {
-        return molt_fail(input->message, error, "%s", message.text);
+    if (!error) {
+        error = part_add(input->job, input->target, &input->place, bytes, MOLT_PTABLE_SIZE,
+                         PART_TABLE, input->message);
+        bytes = NULL;
     }
-    return from_binary(input, bytes, n);
+    if (!error) {
+        molt_plan_add(&input->job->plan, MOLT_STEP_WRITE, input->place.offset, MOLT_PTABLE_SIZE,
+                      "table", "%u partitions%s%s", found->table.count,
+                      found->from_csv ? ", made from CSV" : "",
+                      found->table.has_md5
+                          ? ""
+                          : ", without an MD5 row: apps of ESP-IDF 4.4 and later stop at it");
+    }
+    free(bytes);
+    free(found);
+    return error;
 }
 
 /* ---- The table against what will be there ---- */

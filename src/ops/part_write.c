@@ -181,6 +181,17 @@ static int check_bootloader(struct part_input *input, const struct molt_target *
     return MOLT_OK;
 }
 
+/* Its size nibble; the checksum does not cover the header, the hash does. */
+static void set_flash_size(uint8_t *bytes, const struct molt_image *image, uint32_t size)
+{
+    bytes[3] =
+        (uint8_t)((uint32_t)molt_flash_size_nibble(size) << 4 | image->header.flash_freq_nibble);
+    if (image->header.hash_appended) {
+        uint32_t hashed = image->length - MOLT_SHA256_SIZE;
+        molt_sha256_of(bytes, hashed, bytes + hashed);
+    }
+}
+
 static int bootloader_of(struct part_input *input, const struct molt_target *from)
 {
     char words[200];
@@ -198,6 +209,10 @@ static int bootloader_of(struct part_input *input, const struct molt_target *fro
     }
     if (!error) {
         uint32_t size = molt_flash_size_of_nibble(found->image.header.flash_size_nibble);
+        if (input->flash_size && input->flash_size != size) {
+            size = input->flash_size;
+            set_flash_size(bytes, &found->image, size);
+        }
         const char *idf = found->image.bootloader_idf;
         snprintf(words, sizeof words, "bootloader for %s%s%.32s, %u MB of flash in its header%s",
                  from->chip->name, idf[0] ? ", ESP-IDF " : "", idf, size >> 20,
@@ -344,16 +359,17 @@ static int write_one(struct part_input *input)
                                                 : part_write_data(input);
 }
 
-int molt_part_plan_write(struct molt_part_job *job, const struct molt_target *target,
-                         const struct molt_part_write *writes, uint32_t count, bool force,
-                         struct molt_message *message)
+int part_plan_write(struct molt_part_job *job, const struct molt_target *target,
+                    const struct molt_part_write *writes, uint32_t count, uint32_t flash_size,
+                    struct molt_message *message)
 {
-    memset(job, 0, sizeof *job);
-    job->force = force;
     int error = part_check_target(target, message);
     for (uint32_t i = 0; !error && i < count; i++) {
-        struct part_input input = {
-            .job = job, .target = target, .file = writes[i].file, .message = message};
+        struct part_input input = {.job = job,
+                                   .target = target,
+                                   .file = writes[i].file,
+                                   .flash_size = flash_size,
+                                   .message = message};
         error = molt_place_find(&input.place, target, writes[i].name, message);
         if (!error) {
             error = write_one(&input);
@@ -367,4 +383,13 @@ int molt_part_plan_write(struct molt_part_job *job, const struct molt_target *ta
         error = part_finish(job, target, message);
     }
     return error;
+}
+
+int molt_part_plan_write(struct molt_part_job *job, const struct molt_target *target,
+                         const struct molt_part_write *writes, uint32_t count, bool force,
+                         struct molt_message *message)
+{
+    memset(job, 0, sizeof *job);
+    job->force = force;
+    return part_plan_write(job, target, writes, count, 0, message);
 }

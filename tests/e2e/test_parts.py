@@ -208,7 +208,10 @@ def test_tables(molt, fw, small):
     assert "nothing would boot any more" in words and "--force does it all the same" in words
     molt.ok("write", "dump.bin", "table=nowhere.bin", "--force", "-o", "ours.bin")
     molt.ok("write", "dump.bin", "table=fw.bin")  # of a firmware file
-    assert "expected a partition table" in molt.fails("write", "dump.bin", "table=app.bin")
+    (fw / "table.csv").write_text(molt.ok("csv", "table.bin"))
+    assert "made from CSV" in molt.ok("write", "dump.bin", "table=table.csv", "-o", "ours.bin")
+    assert (fw / "ours.bin").read_bytes()[0x8000:0x9000] == table
+    assert "has no partition table" in molt.fails("write", "dump.bin", "table=app.bin")
 
 
 def test_otadata(molt, fw, small):
