@@ -134,7 +134,7 @@ static int build_and_write(const struct cli_args *args, const struct molt_fs_bui
     int error = molt_fsops_build(&build, request, message);
     if (!error && !cli_has(args, "dry-run")) {
         error = molt_file_write(request->output, build.image, request->size, 0666,
-                                MOLT_FILE_REPLACE, message);
+                                MOLT_FILE_REPLACE_UNSYNCED, message); /* can be made again */
     }
     if (!error) {
         if (cli_has(args, "dry-run")) {

@@ -42,7 +42,7 @@ static int write_file(struct molt_fs *fs, const struct molt_fs_change *change,
                       struct molt_message *message)
 {
     struct molt_fs_entry entry;
-    if (!change->replaces) {
+    if (!change->replaces && molt_fs_kind_of(fs) == MOLT_FS_FAT) {
         int there = fsops_there(fs, change->path, &entry, message);
         if (there) {
             return there < 0 ? there : clash(change->path, message);

@@ -28,6 +28,7 @@ struct walk {
     size_t root; /* bytes of the local path before what --exclude with '/' looks at */
     struct above above[FSOPS_DEPTH];
     uint32_t depth;
+    bool fresh; /* the folder on the target is a new one: nothing is there */
 };
 
 static int put_any(struct walk *walk, const char *local, const char *remote);
@@ -50,12 +51,17 @@ static bool excluded(const struct walk *walk, const char *local)
     return request->skip && molt_same_file(local, request->skip);
 }
 
+static int on_target(const struct walk *walk, const char *remote, struct molt_fs_entry *entry)
+{
+    return walk->fresh ? 0 : fsops_there(walk->fs, remote, entry, walk->message);
+}
+
 /* ---- Files ---- */
 
 static int put_file(struct walk *walk, const char *local, const char *remote, uint64_t size)
 {
     struct molt_fs_entry entry;
-    int there = fsops_there(walk->fs, remote, &entry, walk->message);
+    int there = on_target(walk, remote, &entry);
     if (there < 0) {
         return there;
     }
@@ -153,7 +159,8 @@ static int put_folder(struct walk *walk, const char *local, const char *remote,
                       const struct stat *status)
 {
     struct molt_fs_entry entry;
-    int there = fsops_there(walk->fs, remote, &entry, walk->message);
+    bool before = walk->fresh;
+    int there = on_target(walk, remote, &entry);
     if (there < 0) {
         return there;
     }
@@ -167,7 +174,10 @@ static int put_folder(struct walk *walk, const char *local, const char *remote,
     if (!there && !fsops_add(walk->changes, MOLT_FS_MKDIR, remote, walk->message)) {
         return MOLT_E_NO_MEMORY;
     }
-    return put_contents(walk, local, remote, status);
+    walk->fresh = there == 0;
+    int error = put_contents(walk, local, remote, status);
+    walk->fresh = before;
+    return error;
 }
 
 static const char *sort_of(mode_t mode)
