@@ -6,7 +6,8 @@
 
 #include "ops/fs_internal.h"
 
-#define NAME_UNITS 255 /* of a name: bytes of littlefs, UTF-16 units of FAT */
+/* Bytes of a name. MicroPython's FAT takes each byte of UTF-8 for a character, of 255. */
+#define NAME_MAX_BYTES 255
 
 static void go_up(char path[MOLT_FSOPS_PATH], size_t *n)
 {
@@ -108,7 +109,6 @@ static const char *fat_problem(const char *name)
 
 const char *fsops_name_problem(enum molt_fs_kind kind, const char *name)
 {
-    size_t units = 0;
     unsigned length;
     if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
         return "is no name for a file";
@@ -118,11 +118,9 @@ const char *fsops_name_problem(enum molt_fs_kind kind, const char *name)
         if (length == 0) {
             return "is not UTF-8: MicroPython could not list it";
         }
-        units += kind == MOLT_FS_FAT ? (length == 4 ? 2 : 1) : length;
     }
-    if (units > NAME_UNITS) {
-        return kind == MOLT_FS_FAT ? "is longer than the 255 characters that FAT takes"
-                                   : "is longer than the 255 bytes that littlefs takes";
+    if (strlen(name) > NAME_MAX_BYTES) {
+        return "is longer than the 255 bytes that a file system takes";
     }
     return kind == MOLT_FS_FAT ? fat_problem(name) : NULL;
 }
@@ -130,6 +128,25 @@ const char *fsops_name_problem(enum molt_fs_kind kind, const char *name)
 int fsops_fail(struct molt_message *message, int error, const char *what, const char *path)
 {
     return molt_fail(message, error, "'%s': %s: %s", path, what, molt_strerror(error));
+}
+
+/* A path that the file system refused: because of which of its names? */
+static int no_path(const struct molt_fs *fs, const char *path, struct molt_message *message)
+{
+    char name[NAME_MAX_BYTES + 2];
+    for (const char *p = path; *p;) {
+        size_t n = strcspn(p, "/");
+        snprintf(name, sizeof name, "%.*s", n > NAME_MAX_BYTES ? NAME_MAX_BYTES + 1 : (int)n, p);
+        const char *problem = n ? fsops_name_problem(molt_fs_kind_of(fs), name) : NULL;
+        if (problem) {
+            return molt_fail(message, MOLT_E_ARGUMENT, "'%s': the name '%.*s' %s", path, (int)n, p,
+                             problem);
+        }
+        p += n;
+        p += *p == '/';
+    }
+    return molt_fail(message, MOLT_E_ARGUMENT,
+                     "'%s': no path of this file system: a folder on the way is a file", path);
 }
 
 int fsops_there(struct molt_fs *fs, const char *path, struct molt_fs_entry *entry,
@@ -140,10 +157,7 @@ int fsops_there(struct molt_fs *fs, const char *path, struct molt_fs_entry *entr
         return 0;
     }
     if (error == MOLT_E_ARGUMENT) {
-        return molt_fail(message, error,
-                         "'%s': no path of this file system: a name is too long, or a folder on "
-                         "the way is a file",
-                         path);
+        return no_path(fs, path, message);
     }
     return error ? fsops_fail(message, error, "cannot be looked up", path) : 1;
 }

@@ -3,6 +3,7 @@ molt reads what they write."""
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 
@@ -70,6 +71,16 @@ def test_df_and_info(molt, copy):
                      "version": "2.0", "block_size": 4096, "block_count": 512, "bytes": SIZE, "fit": "exact", "mounted": True,
                      "trouble": None}
     assert "fills its place" in molt.ok("fs", "info", "used.bin")
+
+
+@pytest.mark.parametrize("verb", ["df", "info", "ls", "tree", "check"])
+def test_help_names_every_json_key(molt, copy, verb):
+    copy("small.img")
+    found = json.loads(molt.ok("fs", verb, "small.img", "--json"))
+    told = molt.ok("help", "fs", verb)
+    told = told[told.index("Keys of --json"):]
+    keys = set(found).union(*(row for row in found.get("entries", [])))
+    assert len(keys) >= 6 and all(re.search(r"\b%s\b" % key, told) for key in keys)
 
 
 def test_cat_gives_the_bytes(molt, copy, tmp_path):

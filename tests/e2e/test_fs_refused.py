@@ -124,7 +124,7 @@ REFUSED = [
     ("put fs.img /dev/null", "/dev/null: is a device, expected a file or a folder", 1),
     ("put fs.img latin", ": this name is not UTF-8: MicroPython could not list it", 1),
     ("put fs.img a.py/", "a.py: is no folder, but has '/' at its end", 1),
-    ("put fs.img a.py /" + LONG, "is longer than the 255 bytes that littlefs takes", 1),
+    ("put fs.img a.py /" + LONG, "is longer than the 255 bytes that a file system takes", 1),
     ("put fs.img a.py ../x", "'../x': leads above the root folder", 1),
     ("put fs.img ''", "expected a file or folder", 1),
     # rm, mkdir, mv
@@ -134,7 +134,7 @@ REFUSED = [
     ("mkdir fs.img new lib", "'/lib': this folder is there already", 1),
     ("mkdir fs.img new/deep", "'/new': no such folder on the target: --parents makes it too", 1),
     ("mkdir -p fs.img main.py/x", "'/main.py': is a file on the target, expected a folder", 1),
-    ("mkdir fs.img " + LONG, "is longer than the 255 bytes that littlefs takes", 1),
+    ("mkdir fs.img " + LONG, "is longer than the 255 bytes that a file system takes", 1),
     ("mv fs.img nothere x", "'/nothere': no such file or folder on the target", 1),
     ("mv fs.img lib lib/x", "'/lib': cannot be moved into itself ('/lib/x')", 1),
     ("mv fs.img lib lib", "'/lib': cannot be moved into itself ('/lib/lib')", 1),
