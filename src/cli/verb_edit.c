@@ -29,6 +29,7 @@ static const struct cli_option options[] = {
     {"in-place", 'i', NULL, "change the file itself (it is replaced as a whole, or not at all)"},
     {"force", 'f', NULL, "also when the plan says that data is lost"},
     {"dry-run", 'n', NULL, "print the plan, write nothing"},
+    {"cut", 0, "N", "simulated board: power fails at operation N"},
     {0}};
 
 static const char details[] =
@@ -72,7 +73,14 @@ static int check_output(const struct cli_args *args)
     if (output && in_place) {
         return cli_usage(args, "expected --output FILE or --in-place, not both");
     }
-    if (!output && !in_place && !cli_has(args, "dry-run")) {
+    bool board = strncmp(args->operand[0], "sim:", 4) == 0;
+    if (board && output) {
+        return cli_usage(args,
+                         "%s is changed itself: no --output; 'molt read %s all -o FILE' makes "
+                         "a dump, which takes one",
+                         args->operand[0], args->operand[0]);
+    }
+    if (!output && !in_place && !board && !cli_has(args, "dry-run")) {
         return cli_usage(args, "expected --output FILE (or --in-place, --dry-run)");
     }
     return CLI_OK;
@@ -85,13 +93,36 @@ static void print_result(const struct molt_edit *edit, const struct molt_target 
     map_print(stdout, target->chip, &edit->table, edit->flash_size, &use, 1);
 }
 
+static int write_board(const struct cli_args *args, const struct molt_edit *edit,
+                       struct molt_target *target, struct molt_message *message)
+{
+    struct molt_progress progress;
+    uint64_t cut = 0;
+    printf("%u sectors to write (%u KB)\n", edit->sectors, edit->sectors * 4);
+    fflush(stdout);
+    if (cli_has(args, "cut") && cli_parse_size(cli_option(args, "cut"), UINT32_MAX, &cut) && cut) {
+        target->board->nor.cut_at = target->board->nor.operations + cut;
+        target->board->nor.cut = MOLT_CUT_TORN;
+    }
+    cli_progress_start(&progress);
+    int error = molt_edit_run(edit, target, &progress, message);
+    cli_progress_end();
+    if (!error) {
+        printf("written and verified: %s\n", target->name);
+    }
+    return error;
+}
+
 static int write_result(const struct cli_args *args, const struct molt_edit *edit,
-                        const struct molt_target *target, struct molt_message *message)
+                        struct molt_target *target, struct molt_message *message)
 {
     const char *out = cli_option(args, "output");
     if (cli_has(args, "dry-run")) {
         printf("nothing was written (--dry-run)\n");
         return MOLT_OK;
+    }
+    if (target->board) {
+        return write_board(args, edit, target, message);
     }
     int error = out ? molt_edit_write(edit, target, out, message)
                     : molt_edit_write_in_place(edit, target, message);
@@ -102,7 +133,7 @@ static int write_result(const struct cli_args *args, const struct molt_edit *edi
     return error;
 }
 
-static int edit_target(const struct cli_args *args, const struct molt_target *target,
+static int edit_target(const struct cli_args *args, struct molt_target *target,
                        const struct molt_edit_request *request, struct molt_message *message)
 {
     struct molt_edit *edit = malloc(sizeof *edit);
@@ -155,6 +186,11 @@ static int run(struct cli_args *args)
 
 extern const struct cli_verb cli_verb_edit;
 const struct cli_verb cli_verb_edit = {
-    "edit",  "FIRMWARE", "change flash size, layout or partitions of a firmware file or dump",
-    details, options,    1,
-    1,       run};
+    "edit",
+    "FIRMWARE|sim:BOARD",
+    "change flash size, layout or partitions, with what they hold",
+    details,
+    options,
+    1,
+    1,
+    run};

@@ -302,7 +302,14 @@ static int apply_table(struct edit_work *work)
                       layout ? "layout %s for %u MB of flash" : "%s%u partitions",
                       layout ? layout : "", layout ? edit->flash_size >> 20 : edit->table.count);
     }
+    bool apart = work->before != edit->flash;
+    if (!apart) {
+        edit_find_strays(work);
+    }
     make_data(work);
+    if (apart) {
+        edit_find_strays(work);
+    }
     const struct edit_row *row = &work->row[work->boots_after];
     edit->app_offset = row->p.offset;
     edit->app_length = work->app.image.length;
@@ -389,6 +396,9 @@ int molt_edit_prepare(struct molt_edit *edit, const struct molt_target *source,
     }
     if (!error) {
         apply_flash_size(work);
+        error = source->kind == MOLT_TARGET_BOARD ? edit_plan_board(work) : MOLT_OK;
+    }
+    if (!error) {
         error = check_lost(work);
     }
     for (int i = 0; i < EDIT_PLACES; i++) {
@@ -439,5 +449,6 @@ void molt_edit_free(struct molt_edit *edit)
 {
     free(edit->owned);
     free(edit->before);
-    edit->owned = edit->before = edit->flash = NULL;
+    free(edit->phase);
+    edit->owned = edit->before = edit->phase = edit->flash = NULL;
 }

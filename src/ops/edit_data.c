@@ -249,8 +249,22 @@ static bool in_old(const struct edit_work *work, uint32_t at)
     return at < EDIT_FIRST;
 }
 
-/* Bytes that belong to no partition, where a new one comes to lie. */
-static void find_strays(struct edit_work *work)
+/* What was interrupted before it was whole: the result could be programmed onto it. */
+static bool begun(const struct edit_work *work, uint32_t at, uint32_t n)
+{
+    const uint8_t *now = work->before + at, *then = work->edit->flash + at;
+    if (now == then || at >= work->edit->size || n > work->edit->size - at) {
+        return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if ((now[i] & then[i]) != then[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void edit_find_strays(struct edit_work *work)
 {
     for (int i = 0; i < work->count; i++) {
         const struct edit_row *row = &work->row[i];
@@ -258,7 +272,8 @@ static void find_strays(struct edit_work *work)
         uint32_t from = 0, size = 0;
         for (uint32_t at = 0; at < n; at += EDIT_SECTOR) {
             uint32_t here = row->p.offset + at, step = n - at < EDIT_SECTOR ? n - at : EDIT_SECTOR;
-            if (!in_old(work, here) && edit_used(work->before + here, step)) {
+            if (!in_old(work, here) && edit_used(work->before + here, step) &&
+                !begun(work, here, step)) {
                 from = size ? from : here;
                 size = here + step - from;
             }
@@ -317,7 +332,6 @@ int edit_plan_data(struct edit_work *work)
     }
     if (!error) {
         find_losses(work);
-        find_strays(work);
     }
     return error;
 }

@@ -97,6 +97,9 @@ uint32_t edit_gap(const struct edit_work *work, uint32_t size, uint32_t align, u
 
 /* edit_data.c: what becomes of the bytes. */
 int edit_plan_data(struct edit_work *work);
+/* Bytes that belong to no partition, where a new one comes to lie: lost. Before the result is made
+ * where the source is, afterwards where it is apart. */
+void edit_find_strays(struct edit_work *work);
 void edit_lose(struct edit_work *work, const char *label, uint32_t offset, uint32_t size,
                const char *why);
 /* The row is too small for what it held: refused, or with --force lost. */
@@ -107,6 +110,9 @@ int edit_drop(struct edit_work *work, struct edit_row *row, const struct edit_ol
 int edit_fit_files(struct edit_work *work, struct edit_row *row, const struct edit_old *old);
 int edit_put_files(struct edit_work *work); /* the PUT steps, into images */
 bool edit_file_system_at(const struct edit_work *work, uint32_t offset, uint32_t size);
+
+/* edit_board.c: the order in which a board's sectors are written, and what a power cut does. */
+int edit_plan_board(struct edit_work *work);
 
 /* edit_boot.c: what boots now and afterwards. */
 int edit_find_boot(struct edit_work *work);

@@ -3,35 +3,10 @@ import json
 
 import esp
 import pytest
-from littlefs import LittleFS
+from lfsimage import files_of, make as littlefs
 
 FILES = {"boot.py": b"# boot\n", "main.py": b"import app\n" * 300, "lib/a b.py": bytes(range(256)) * 40, "lib/deep/empty": b"",
          "data/big.bin": bytes(i * 7 % 251 for i in range(300000)), "stra\u00dfe": b"x"}
-
-
-def littlefs(size, files, version=0x00020000):
-    fs = LittleFS(block_size=4096, block_count=size // 4096, disk_version=version)
-    for name, content in files.items():
-        if "/" in name:
-            fs.makedirs(name.rpartition("/")[0], exist_ok=True)
-        with fs.open(name, "wb") as out:
-            out.write(content)
-    return bytes(fs.context.buffer)
-
-
-def files_of(image):
-    """All files of an image, whose superblock must say the image's size."""
-    fs = LittleFS(block_size=4096, block_count=len(image) // 4096, mount=False)
-    fs.context.buffer = bytearray(image)
-    fs.mount()
-    assert fs.fs_stat().block_count == len(image) // 4096
-    found = {}
-    for folder, _, names in fs.walk("/"):
-        for name in names:
-            path = (folder.rstrip("/") + "/" + name).lstrip("/")
-            with fs.open(path, "rb") as file:
-                found[path] = file.read()
-    return found
 
 
 @pytest.fixture(scope="session")

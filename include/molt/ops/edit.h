@@ -64,9 +64,12 @@ struct molt_edit {
     char app_label[17];              /* its partition afterwards */
     uint32_t base;                   /* flash offset of the file's first byte */
     uint32_t size;                   /* bytes of flash; the file has size - base */
-    uint8_t *flash;  /* the result at its flash offsets: the source's copy in memory, or owned */
-    uint8_t *owned;  /* NULL, or what flash points to */
-    uint8_t *before; /* of boards: what is there now; owned */
+    uint8_t *flash; /* the result at its flash offsets: the source's copy in memory, or owned */
+    uint8_t *owned; /* NULL, or what flash points to */
+    /* Of boards: what is there now, and for each sector when it is written; owned. */
+    uint8_t *before;
+    uint8_t *phase;
+    uint32_t sectors; /* that differ */
 };
 
 /*
@@ -87,6 +90,16 @@ int molt_edit_write(const struct molt_edit *edit, const struct molt_target *sour
                     struct molt_message *message);
 int molt_edit_write_in_place(const struct molt_edit *edit, const struct molt_target *source,
                              struct molt_message *message);
+
+/*
+ * Writes the result to the board: only what differs, each sector read back. First what lies in no
+ * data that is needed, then what overwrites data in use (the plan says so), the table last of all
+ * that depends on it; then the places that are no longer used are erased. MOLT_E_CANCELLED is
+ * possible until the first byte in use is touched; MOLT_E_VERIFY, errors of the flash. progress may
+ * be NULL.
+ */
+int molt_edit_run(const struct molt_edit *edit, struct molt_target *target,
+                  const struct molt_progress *progress, struct molt_message *message);
 
 void molt_edit_free(struct molt_edit *edit);
 
