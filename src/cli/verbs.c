@@ -3,6 +3,7 @@
 
 extern const struct cli_verb cli_verb_info, cli_verb_doctor;
 extern const struct cli_verb cli_verb_edit;
+extern const struct cli_verb cli_verb_diff;
 extern const struct cli_verb cli_verb_csv;
 extern const struct cli_verb cli_verb_read, cli_verb_write, cli_verb_erase, cli_verb_extract,
     cli_verb_merge;
@@ -31,7 +32,7 @@ const struct cli_verb *const cli_verbs[] = {
     &cli_verb_extract,
     &cli_verb_merge,
     &cli_verb_csv,
-    &cli_verb_flash,
+    &cli_verb_diff, &cli_verb_flash,
     &cli_verb_ota_status,
     &cli_verb_ota_set_boot,
     &cli_verb_ota_confirm,

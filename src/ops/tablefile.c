@@ -30,6 +30,20 @@ static bool is_utf16(const uint8_t *bytes, size_t n)
                       (bytes[0] == 0xFE && bytes[1] == 0xFF && !bytes[2] && bytes[3] < 0x80));
 }
 
+bool molt_is_csv_file(const char *path)
+{
+    uint8_t bytes[PEEK];
+    struct stat facts;
+    FILE *file = stat(path, &facts) == 0 && S_ISREG(facts.st_mode) ? fopen(path, "rb") : NULL;
+    if (!file) {
+        return false;
+    }
+    size_t n = fread(bytes, 1, sizeof bytes, file);
+    bool readable = !ferror(file);
+    fclose(file);
+    return readable && (is_utf16(bytes, n) || molt_looks_like_csv(bytes, n));
+}
+
 static bool ends_with_row(const char *what)
 {
     size_t n = strlen(what);
@@ -172,28 +186,13 @@ static int from_target(struct molt_table_found *found, const struct molt_target 
     return read_elsewhere(found, target, offset, message);
 }
 
-/* Boards and folders are opened as targets, which say what is wrong with them. */
-static bool is_text_file(const char *name)
-{
-    uint8_t bytes[PEEK];
-    struct stat facts;
-    FILE *file = stat(name, &facts) == 0 && S_ISREG(facts.st_mode) ? fopen(name, "rb") : NULL;
-    if (!file) {
-        return false;
-    }
-    size_t n = fread(bytes, 1, sizeof bytes, file);
-    bool readable = !ferror(file);
-    fclose(file);
-    return readable && (is_utf16(bytes, n) || molt_looks_like_csv(bytes, n));
-}
-
 int molt_table_read(struct molt_table_found *found, const char *name,
                     const struct molt_csv_options *options, struct molt_message *message)
 {
     uint32_t offset = options && options->table_offset ? options->table_offset : MOLT_PTABLE_OFFSET;
     memset(found, 0, sizeof *found);
     found->flash_size = options ? options->flash_size : 0;
-    if (is_text_file(name)) {
+    if (molt_is_csv_file(name)) {
         found->from_csv = true;
         return molt_table_read_csv(&found->table, name, options, message);
     }

@@ -18,6 +18,9 @@ extern "C" {
  */
 bool molt_looks_like_csv(const uint8_t *bytes, size_t n);
 
+/* A regular file that looks so, or like one in UTF-16. */
+bool molt_is_csv_file(const char *path);
+
 /* What molt_ptable_from_csv found wrong, with name and line, as a person reads it. */
 int molt_fail_csv(struct molt_message *message, const char *name, const struct molt_diag *diag);
 
