@@ -43,7 +43,6 @@ def differs(molt, tmp_path):
         assert found["same"] == (not items)
         printed = molt("diff", *names, check=1 if items else 0).stdout.splitlines()
         assert [line[0] for line in printed[2:]] == (["~+-"[("changed", "added", "removed").index(i["change"])] for i in items] or ["n"])
-        assert molt("diff", *names, "-q", check=1 if items else 0).stdout == ""
         return items if whole else [(i["what"], i["change"], i["partition"], i["path"]) for i in items]
     return differs
 
@@ -323,6 +322,13 @@ def test_names_do_not_reach_the_terminal(molt, small, tmp_path):
     molt_write(tmp_path, "a.bin", esp.with_table(small, *ROWS, esp.row(1, 0x40, VFS, 0x1000, "x\x1b[31m")))
     molt_write(tmp_path, "b.bin", esp.with_table(small, *ROWS, esp.row(1, 0x40, VFS, 0x1000, "y\x1b[31m")))
     assert "\x1b" not in molt("diff", "a.bin", "b.bin", check=1).stdout
+
+
+def test_quiet(molt, small, tmp_path):
+    molt_write(tmp_path, "a.bin", small)
+    molt_write(tmp_path, "b.bin", small[:APP - BOOT])
+    assert molt.ok("diff", "a.bin", "a.bin", "--quiet") == ""
+    assert molt("diff", "a.bin", "b.bin", "-q", check=1).stdout == ""
 
 
 def test_json_keys(molt, small, tmp_path):
