@@ -7,6 +7,8 @@
 
 static const struct cli_option options[] = {
     {"json", 'j', NULL, "print one JSON object"},
+    {"variant", 0, "NAME", "of a board's folder: the variant that is built"},
+    {"port", 0, "DIR", "of a board's folder elsewhere: where ports/esp32 is"},
     {"list", 0, NULL, "print the checks that are made, and nothing else"},
     {0}};
 
@@ -18,11 +20,21 @@ static const char details[] =
     "docs/doctor.md explains every check.\n"
     "  molt doctor firmware.bin\n"
     "  molt doctor --json dump.bin\n"
+    "The folder of a MicroPython board (with an mpconfigboard.cmake) is taken too: the sdkconfig\n"
+    "files in the order in which they are merged, what is set twice, and which partition table "
+    "wins,\n"
+    "whether it exists and fits.\n"
+    "  molt doctor ports/esp32/boards/ESP32_GENERIC --variant OTA\n"
     "\n"
     "Keys of --json:\n"
     "  target, kind, chip: null when not known, findings: [{id, severity: \"wrong\" or \"odd\", "
     "text,\n"
-    "  fix: null or a command}], left_out: findings over 64, wrong";
+    "  fix: null or a command}], left_out: findings over 64, wrong\n"
+    "Of a board's folder: target, kind: \"board folder\", chip, variant, variants, port, "
+    "fragments:\n"
+    "  [file], twice: [{key, times, first, last: {file, line, value}}], table: null when it is one "
+    "of\n"
+    "  ESP-IDF's, table_set_by: \"file:line\", flash_size, findings, left_out, wrong";
 
 /* ---- The list ---- */
 
@@ -132,6 +144,98 @@ static int look_at_target(struct molt_doctor *doctor, const char *name, bool as_
     return error;
 }
 
+/* ---- A board's folder ---- */
+
+static void json_setting(struct json_out *json, const struct molt_doctor_folder *board,
+                         const char *key, const struct molt_doctor_setting *setting)
+{
+    json_open(json, key, '{');
+    json_text(json, "file", board->fragment[setting->fragment]);
+    json_number(json, "line", setting->line);
+    json_text(json, "value", setting->value);
+    json_close(json, '}');
+}
+
+static void json_folder(const struct molt_doctor *doctor, const struct molt_doctor_folder *board,
+                        const char *name, const char *variant)
+{
+    struct json_out json = {.out = stdout};
+    json_open(&json, NULL, '{');
+    json_text(&json, "target", name);
+    json_text(&json, "kind", "board folder");
+    json_text(&json, "chip", board->idf_target[0] ? board->idf_target : NULL);
+    json_text(&json, "variant", variant);
+    json_text(&json, "variants", board->variants);
+    json_text(&json, "port", board->port);
+    json_open(&json, "fragments", '[');
+    for (uint32_t i = 0; i < board->fragment_count; i++) {
+        json_text(&json, NULL, board->fragment[i]);
+    }
+    json_close(&json, ']');
+    json_open(&json, "twice", '[');
+    for (uint32_t i = 0; i < board->twice_count; i++) {
+        json_open(&json, NULL, '{');
+        json_text(&json, "key", board->twice[i].key);
+        json_number(&json, "times", board->twice[i].times);
+        json_setting(&json, board, "first", &board->twice[i].first);
+        json_setting(&json, board, "last", &board->twice[i].last);
+        json_close(&json, '}');
+    }
+    json_close(&json, ']');
+    json_text(&json, "table", board->csv[0] ? board->csv : NULL);
+    json_text(&json, "table_set_by", board->csv_set_by[0] ? board->csv_set_by : NULL);
+    json_number(&json, "flash_size", board->flash_size);
+    json_findings(&json, doctor);
+    json_close(&json, '}');
+}
+
+static void print_folder(const struct molt_doctor *doctor, const struct molt_doctor_folder *board,
+                         const char *name, const char *variant)
+{
+    printf("%s: board folder%s%s%s%s\n", name, board->idf_target[0] ? " for " : "",
+           board->idf_target, variant ? ", variant " : "", variant ? variant : "");
+    if (board->variants[0] && !variant) {
+        printf("variants: %s (--variant NAME looks at one)\n", board->variants);
+    }
+    printf("sdkconfig files, in the order in which they are merged (the later one counts):\n");
+    for (uint32_t i = 0; i < board->fragment_count; i++) {
+        printf("  %2u  %s\n", i + 1, board->fragment[i]);
+    }
+    if (board->twice_count) {
+        printf("set more than once:\n");
+    }
+    for (uint32_t i = 0; i < board->twice_count; i++) {
+        const struct molt_doctor_twice *twice = &board->twice[i];
+        printf("  %s\n      %s:%u: %s\n      %s:%u: %s (counts)\n", twice->key,
+               board->fragment[twice->first.fragment], twice->first.line, twice->first.value,
+               board->fragment[twice->last.fragment], twice->last.line, twice->last.value);
+    }
+    printf("table  %s%s%s\n", board->csv[0] ? board->csv : "one of ESP-IDF's own",
+           board->csv_set_by[0] ? ", set by " : "", board->csv_set_by);
+    printf("flash  %u MB\n", board->flash_size >> 20);
+    print_findings(doctor);
+}
+
+static int look_at_folder(struct molt_doctor *doctor, const struct cli_args *args,
+                          struct molt_message *message)
+{
+    const char *name = args->operand[0], *variant = cli_option(args, "variant");
+    struct molt_doctor_folder *board = calloc(1, sizeof *board);
+    variant = variant && variant[0] ? variant : NULL;
+    if (!board) {
+        return molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
+    }
+    int error =
+        molt_doctor_board_folder(doctor, board, name, variant, cli_option(args, "port"), message);
+    if (!error && cli_has(args, "json")) {
+        json_folder(doctor, board, name, variant);
+    } else if (!error) {
+        print_folder(doctor, board, name, variant);
+    }
+    free(board);
+    return error;
+}
+
 static int run(struct cli_args *args)
 {
     struct molt_message message = {0};
@@ -141,14 +245,17 @@ static int run(struct cli_args *args)
         return CLI_OK;
     }
     if (args->operand_count == 0) {
-        return cli_usage(args, "expected a target: a firmware file, a dump, sim:BOARD");
+        return cli_usage(args,
+                         "expected a firmware file, a dump, sim:BOARD or the folder of a board");
     }
     struct molt_doctor *doctor = calloc(1, sizeof *doctor);
     if (!doctor) {
         molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
         return cli_fail(args, &message);
     }
-    int error = look_at_target(doctor, args->operand[0], as_json, &message);
+    bool folder = molt_doctor_is_board(args->operand[0]);
+    int error = folder ? look_at_folder(doctor, args, &message)
+                       : look_at_target(doctor, args->operand[0], as_json, &message);
     int code = doctor->wrong ? CLI_FAILED : CLI_OK;
     free(doctor);
     return error ? cli_fail(args, &message) : code;

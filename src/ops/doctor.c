@@ -108,12 +108,16 @@ static const struct molt_doctor_check checks[DOCTOR_COUNT] = {
     [DOCTOR_BOARD_CSV_FLASH] = {"board-csv-flash", MOLT_WRONG,
                                 "the table does not fit the flash size of the sdkconfig", true},
     [DOCTOR_BOARD_CSV_RULE] = {"board-csv-rule", MOLT_WRONG, "the partition CSV is wrong", true},
-    [DOCTOR_BOARD_CSV_ODD] = {"board-csv-odd", MOLT_ODD,
-                              "the table leaves flash unused, or has no second slot", true},
+    [DOCTOR_BOARD_CSV_ODD] = {"board-csv-odd", MOLT_ODD, "the table leaves flash unused", true},
     [DOCTOR_BOARD_KEY_TWICE] = {"board-key-twice", MOLT_ODD,
-                                "a key is set twice, to different values", true},
+                                "what the board sets is set again, later and to another value",
+                                true},
     [DOCTOR_BOARD_FRAGMENT_TWICE] = {"board-fragment-twice", MOLT_ODD,
                                      "an sdkconfig file is merged twice", true},
+    [DOCTOR_BOARD_GLUED] = {"board-glued", MOLT_WRONG,
+                            "an sdkconfig file does not end with a newline: the next one's first "
+                            "setting is lost",
+                            true},
     [DOCTOR_BOARD_CMAKE] = {"board-cmake", MOLT_ODD, "CMake that is not followed", true},
 };
 

@@ -49,29 +49,47 @@ int molt_doctor_target(struct molt_doctor *doctor, const struct molt_target *tar
 /* ---- The folder of a MicroPython board ---- */
 
 #define MOLT_DOCTOR_FRAGMENTS 32
+#define MOLT_DOCTOR_TWICE     64
 #define MOLT_DOCTOR_PATH      512
+
+struct molt_doctor_setting {
+    uint32_t fragment, line; /* number of the fragment, from 0; line from 1 */
+    char value[96];          /* cut when it is longer */
+};
+
+/* A key that is set more than once. */
+struct molt_doctor_twice {
+    char key[80];
+    uint32_t times;
+    struct molt_doctor_setting first, last; /* the last one counts */
+};
 
 /* What building the board would take, as far as it can be told from its files. */
 struct molt_doctor_folder {
     char port[MOLT_DOCTOR_PATH]; /* ports/esp32, to which names in the files are relative */
+    char variants[256];          /* names of those that there are: "OTA, SPIRAM" */
     char idf_target[32];         /* "esp32s3"; "" = not set */
     uint32_t fragment_count;     /* sdkconfig files, in the order in which they are merged */
-    char fragment[MOLT_DOCTOR_FRAGMENTS][MOLT_DOCTOR_PATH]; /* as the files name them */
-    char csv[MOLT_DOCTOR_PATH];      /* the table that wins; "" = one of ESP-IDF's own */
-    char csv_said[MOLT_DOCTOR_PATH]; /* "boards/sdkconfig.base:107" */
-    uint32_t flash_size;             /* bytes; 0 = not said */
+    char fragment[MOLT_DOCTOR_FRAGMENTS][MOLT_DOCTOR_PATH]; /* relative to port where below it */
+    uint32_t twice_count;
+    struct molt_doctor_twice twice[MOLT_DOCTOR_TWICE];
+    char csv[MOLT_DOCTOR_PATH]; /* the table that wins, as it is named; "" = one of ESP-IDF's own */
+    char
+        csv_set_by[MOLT_DOCTOR_PATH + 16]; /* "boards/sdkconfig.base:107"; "" = ESP-IDF's default */
+    uint32_t flash_size;                   /* bytes; 2 MB where it is not said, as ESP-IDF does */
 };
 
 /* True for a folder with an mpconfigboard.cmake. */
 bool molt_doctor_is_board(const char *folder);
 
 /*
- * variant: NULL or "" for none. MOLT_E_NOT_FOUND (a file that the board's files name),
- * MOLT_E_FORMAT (CMake that cannot be followed), MOLT_E_RANGE (more than the arrays hold),
- * MOLT_E_NO_MEMORY.
+ * variant: NULL for none. port: NULL for the folder two above. MOLT_E_NOT_FOUND (no such variant, a
+ * file that is included), MOLT_E_FORMAT (CMake that cannot be read), MOLT_E_RANGE (more than the
+ * arrays hold), MOLT_E_NO_MEMORY, MOLT_E_IO.
  */
 int molt_doctor_board_folder(struct molt_doctor *doctor, struct molt_doctor_folder *board,
-                             const char *folder, const char *variant, struct molt_message *message);
+                             const char *folder, const char *variant, const char *port,
+                             struct molt_message *message);
 
 #ifdef __cplusplus
 }
