@@ -177,8 +177,8 @@ static int open_room(struct room *room, enum molt_fs_kind kind, uint32_t size,
 #define LARGEST (128u << 20)
 #define SECTOR  4096u
 
-/* Does all of it go into size bytes? 1 or 0, or an error. */
-static int fits(const struct molt_fs_changes *changes, enum molt_fs_kind kind, uint32_t size)
+/* Does all of it go into size bytes? */
+static bool fits(const struct molt_fs_changes *changes, enum molt_fs_kind kind, uint32_t size)
 {
     struct room room;
     uint32_t at = 0;
@@ -187,34 +187,30 @@ static int fits(const struct molt_fs_changes *changes, enum molt_fs_kind kind, u
         error = fsops_apply(room.fs, changes, &at, NULL, NULL);
     }
     close_room(&room);
-    return error == MOLT_E_NO_SPACE ? 0 : error ? error : 1;
+    return !error;
 }
 
 /* The smallest size, by halving, that holds what size bytes do not hold; 0 = none. */
 static uint32_t size_that_fits(const struct molt_fs_changes *changes, enum molt_fs_kind kind,
                                uint32_t size)
 {
-    uint32_t low = size / SECTOR, high = low;
-    int good = 0;
-    while (good == 0) {
-        if (high > LARGEST / SECTOR / 2) {
-            return 0;
-        }
+    uint32_t low = size / SECTOR, high = 2 * low;
+    while (high <= LARGEST / SECTOR && !fits(changes, kind, high * SECTOR)) {
         low = high;
         high *= 2;
-        good = fits(changes, kind, high * SECTOR);
     }
-    while (good > 0 && high - low > 1) {
+    if (high > LARGEST / SECTOR) {
+        return 0;
+    }
+    while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        good = fits(changes, kind, middle * SECTOR);
-        if (good == 0) {
-            low = middle;
-            good = 1;
-        } else {
+        if (fits(changes, kind, middle * SECTOR)) {
             high = middle;
+        } else {
+            low = middle;
         }
     }
-    return good < 0 ? 0 : high * SECTOR;
+    return high * SECTOR;
 }
 
 static int too_small(const struct molt_fs_changes *changes, uint32_t at,
