@@ -461,7 +461,7 @@ static bool branch(struct text *text, const struct command *command, int *error)
     }
     bool otherwise = cmake_same(name, "else", UINT32_MAX),
          elseif = cmake_same(name, "elseif", UINT32_MAX);
-    if (!otherwise && !elseif && strcasecmp(name, "endif") != 0) {
+    if (!otherwise && !elseif && !cmake_same(name, "endif", UINT32_MAX)) {
         return false;
     }
     if (text->nesting == 0) {

@@ -177,9 +177,9 @@ def test_memory_that_is_not_known_is_not_judged(molt, tmp_path):
 def test_esp8266(molt, tmp_path):
     image = struct.pack("<BBBBIII", 0xE9, 1, 2, 0x40, 0x40100004, 0x40100000, 16) + b"\0" * 16
     (tmp_path / "image.bin").write_bytes(image.ljust(64, b"\0"))
-    assert "ESP8266 (1 segments, entry 0x40100004, flash 4 MB), which is not supported" in molt.fails("info", "image.bin")
+    assert "ESP8266 (1 segments, entry 0x40100004, flash 4 MB), which is not supported" in molt.fails("doctor", "image.bin")
     (tmp_path / "image.bin").write_bytes(struct.pack("<BBBBIII", 0xEA, 4, 2, 0x40, 0x40100004, 0, 16).ljust(64, b"\0"))
-    assert "which is not supported" in molt.fails("info", "image.bin")
+    assert "which is not supported" in molt.fails("doctor", "image.bin")
 
 
 def test_genuine(firmware, molt, tmp_path, capsys):
