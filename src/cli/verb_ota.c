@@ -37,6 +37,12 @@ static const char set_boot_details[] =
 static const char confirm_details[] =
     "Marks the firmware that runs as good, so that it is no longer rolled back.";
 
+static const char invalidate_details[] =
+    "No record names the slot any more: those that do are marked INVALID, after the other way to\n"
+    "boot is made sure of. Refused for the last app that boots and, on a board, for the one that\n"
+    "runs (that is a rollback). The app itself stays, and a bootloader whose choice does not load\n"
+    "may still fall back to it: 'molt erase' takes it away.";
+
 static const char rollback_details[] =
     "Gives the firmware that runs up: the other confirmed one (or factory) boots next.";
 
@@ -308,9 +314,23 @@ static int roll_back(struct cli_args *args, struct molt_target *target,
     return error ? error : finish(args, target, state, &change, message);
 }
 
+static int invalidate(struct cli_args *args, struct molt_target *target,
+                      struct molt_boot_state *state, int *code, struct molt_message *message)
+{
+    struct molt_boot_change change;
+    int error = molt_boot_plan_invalidate(state, args->operand[1], &change, message);
+    *code = CLI_OK;
+    return error ? error : finish(args, target, state, &change, message);
+}
+
 static int run_set_boot(struct cli_args *args)
 {
     return with_target(args, set_boot);
+}
+
+static int run_invalidate(struct cli_args *args)
+{
+    return with_target(args, invalidate);
 }
 
 static int run_confirm(struct cli_args *args)
@@ -362,3 +382,13 @@ const struct cli_verb cli_verb_ota_rollback = {"ota rollback",
                                                1,
                                                1,
                                                run_rollback};
+
+extern const struct cli_verb cli_verb_ota_invalidate;
+const struct cli_verb cli_verb_ota_invalidate = {"ota invalidate",
+                                                 "TARGET SLOT",
+                                                 "no record names a slot any more",
+                                                 invalidate_details,
+                                                 change_options,
+                                                 2,
+                                                 2,
+                                                 run_invalidate};

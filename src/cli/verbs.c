@@ -9,7 +9,7 @@ extern const struct cli_verb cli_verb_read, cli_verb_write, cli_verb_erase, cli_
     cli_verb_merge;
 extern const struct cli_verb cli_verb_flash;
 extern const struct cli_verb cli_verb_ota_status, cli_verb_ota_set_boot, cli_verb_ota_confirm,
-    cli_verb_ota_rollback;
+    cli_verb_ota_rollback, cli_verb_ota_invalidate;
 extern const struct cli_verb cli_verb_fs_df, cli_verb_fs_info, cli_verb_fs_ls, cli_verb_fs_tree,
     cli_verb_fs_get, cli_verb_fs_put, cli_verb_fs_cat, cli_verb_fs_mkdir, cli_verb_fs_rm,
     cli_verb_fs_mv, cli_verb_fs_mkfs, cli_verb_fs_grow, cli_verb_fs_check, cli_verb_fs_build;
@@ -38,6 +38,7 @@ const struct cli_verb *const cli_verbs[] = {
     &cli_verb_ota_set_boot,
     &cli_verb_ota_confirm,
     &cli_verb_ota_rollback,
+    &cli_verb_ota_invalidate,
     &cli_verb_fs_df,
     &cli_verb_fs_info,
     &cli_verb_fs_ls,

@@ -124,7 +124,7 @@ static bool loads(const struct molt_boot_state *state, int number)
 }
 
 /* The choice, else downwards to factory, then upwards, then test. */
-static int what_starts(const struct molt_boot_state *state, int choice)
+int molt_boot_what_starts(const struct molt_boot_state *state, int choice)
 {
     for (int i = choice; i >= MOLT_OTADATA_FACTORY; i--) {
         if (loads(state, i)) {
@@ -216,7 +216,7 @@ static void who_runs(struct molt_boot_state *state, const struct molt_target *ta
     if (!state->has_otadata) {
         state->choice.slot = MOLT_OTADATA_FACTORY; /* what bootloaders look for then */
     }
-    state->next = what_starts(state, state->choice.slot);
+    state->next = molt_boot_what_starts(state, state->choice.slot);
     state->running = state->next;
     if (target->board && target->board->facts.running[0]) {
         state->running = MOLT_OTADATA_NO_SLOT;

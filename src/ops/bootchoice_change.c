@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "molt/engine.h"
-#include "molt/ops/bootchoice.h"
+#include "ops/bootchoice_internal.h"
 
-static struct molt_otadata_situation situation_of(const struct molt_boot_state *state, int target)
+struct molt_otadata_situation molt_boot_situation(const struct molt_boot_state *state, int target)
 {
     struct molt_otadata_situation who = {state->facts, state->running, target, state->trial_stored,
                                          target == MOLT_OTADATA_FACTORY};
@@ -17,7 +17,7 @@ static const char *state_name(uint32_t state)
 }
 
 /* The plan in words, and what it leads to. */
-static void explain(const struct molt_boot_state *state, struct molt_boot_change *change)
+void molt_boot_explain(const struct molt_boot_state *state, struct molt_boot_change *change)
 {
     struct molt_otadata after = state->otadata;
     struct molt_otadata_choice choice;
@@ -31,6 +31,12 @@ static void explain(const struct molt_boot_state *state, struct molt_boot_change
                 continue;
             }
             int slot = molt_otadata_slot_of(&write->record, &state->facts);
+            if (write->record.state == MOLT_OTA_INVALID) {
+                molt_plan_add(&change->plan, MOLT_STEP_WRITE, offset, MOLT_OTADATA_SECTOR,
+                              "otadata", "record %u: seq %u, INVALID: no longer counts",
+                              write->sector, write->record.seq);
+                continue;
+            }
             molt_plan_add(&change->plan, MOLT_STEP_WRITE, offset, MOLT_OTADATA_SECTOR, "otadata",
                           "record %u: %s, seq %u, %s", write->sector, molt_boot_label(state, slot),
                           write->record.seq, state_name(write->record.state));
@@ -42,7 +48,8 @@ static void explain(const struct molt_boot_state *state, struct molt_boot_change
     change->as_trial = choice.record >= 0 && after.record[choice.record].state == MOLT_OTA_NEW;
 }
 
-static const struct molt_boot_slot *by_label(const struct molt_boot_state *state, const char *label)
+const struct molt_boot_slot *molt_boot_by_label(const struct molt_boot_state *state,
+                                                const char *label)
 {
     for (uint32_t i = 0; i < state->slot_count; i++) {
         if (strcmp(state->slot[i].label, label) == 0) {
@@ -52,7 +59,7 @@ static const struct molt_boot_slot *by_label(const struct molt_boot_state *state
     return NULL;
 }
 
-static void list_labels(const struct molt_boot_state *state, char *text, size_t size)
+void molt_boot_list_labels(const struct molt_boot_state *state, char *text, size_t size)
 {
     size_t n = 0;
     text[0] = 0;
@@ -61,7 +68,7 @@ static void list_labels(const struct molt_boot_state *state, char *text, size_t 
     }
 }
 
-static int refuse(const struct molt_boot_state *state, int error, struct molt_message *message)
+int molt_boot_refuse(const struct molt_boot_state *state, int error, struct molt_message *message)
 {
     const char *running = molt_boot_label(state, state->running);
     switch (error) {
@@ -89,8 +96,8 @@ static int check_target(const struct molt_boot_state *state, const char *label,
                         const struct molt_boot_slot **found, struct molt_message *message)
 {
     char labels[400];
-    const struct molt_boot_slot *slot = *found = by_label(state, label);
-    list_labels(state, labels, sizeof labels);
+    const struct molt_boot_slot *slot = *found = molt_boot_by_label(state, label);
+    molt_boot_list_labels(state, labels, sizeof labels);
     if (!slot) {
         return molt_fail(message, MOLT_E_NOT_A_SLOT, "no app partition '%s'; there are: %s", label,
                          labels);
@@ -122,11 +129,11 @@ int molt_boot_plan_set(const struct molt_boot_state *state, const char *label,
     if (error) {
         return error;
     }
-    struct molt_otadata_situation who = situation_of(state, slot->number);
+    struct molt_otadata_situation who = molt_boot_situation(state, slot->number);
     struct molt_otadata healed = state->otadata;
     error = molt_otadata_plan_heal(&healed, &who, &change->part[0]);
     if (error) {
-        return refuse(state, error, message);
+        return molt_boot_refuse(state, error, message);
     }
     change->part_count = 1;
     if (slot->number != state->running) {
@@ -138,11 +145,11 @@ int molt_boot_plan_set(const struct molt_boot_state *state, const char *label,
         molt_otadata_apply(&healed, &change->part[0]);
         error = molt_otadata_plan_switch(&healed, &who, &change->part[1]);
         if (error) {
-            return refuse(state, error, message);
+            return molt_boot_refuse(state, error, message);
         }
         change->part_count = 2;
     }
-    explain(state, change);
+    molt_boot_explain(state, change);
     return MOLT_OK;
 }
 
@@ -155,12 +162,12 @@ static bool files_wait(const struct molt_boot_state *state)
 int molt_boot_plan_confirm(const struct molt_boot_state *state, struct molt_boot_change *change,
                            struct molt_message *message)
 {
-    struct molt_otadata_situation who = situation_of(state, MOLT_OTADATA_NO_SLOT);
+    struct molt_otadata_situation who = molt_boot_situation(state, MOLT_OTADATA_NO_SLOT);
     memset(change, 0, sizeof *change);
     change->kind = MOLT_BOOT_CONFIRM;
     int error = molt_otadata_plan_confirm(&state->otadata, &who, &change->part[0]);
     if (error) {
-        return refuse(state, error, message);
+        return molt_boot_refuse(state, error, message);
     }
     if (change->part[0].count == 0 && files_wait(state) && !state->trial_stored) {
         return molt_fail(message, MOLT_E_NO_TRIAL,
@@ -176,7 +183,7 @@ int molt_boot_plan_confirm(const struct molt_boot_state *state, struct molt_boot
     if (files_wait(state)) {
         change->part[0].count = 0; /* the trial is the files', not the slot's */
     }
-    explain(state, change);
+    molt_boot_explain(state, change);
     if (files_wait(state) && state->trial_stored) {
         molt_plan_add(&change->plan, MOLT_STEP_WRITE, 0, 0, "store",
                       "release %.16s is confirmed for %s", state->candidate,
@@ -188,7 +195,7 @@ int molt_boot_plan_confirm(const struct molt_boot_state *state, struct molt_boot
 int molt_boot_plan_rollback(const struct molt_boot_state *state, struct molt_boot_change *change,
                             struct molt_message *message)
 {
-    struct molt_otadata_situation who = situation_of(state, MOLT_OTADATA_NO_SLOT);
+    struct molt_otadata_situation who = molt_boot_situation(state, MOLT_OTADATA_NO_SLOT);
     memset(change, 0, sizeof *change);
     change->kind = MOLT_BOOT_ROLLBACK;
     if (files_wait(state) && state->update_phase != MOLT_PHASE_CONFIRMING) {
@@ -200,10 +207,10 @@ int molt_boot_plan_rollback(const struct molt_boot_state *state, struct molt_boo
     }
     int error = molt_otadata_plan_rollback(&state->otadata, &who, &change->part[0]);
     if (error) {
-        return refuse(state, error, message);
+        return molt_boot_refuse(state, error, message);
     }
     change->part_count = 1;
-    explain(state, change);
+    molt_boot_explain(state, change);
     const struct molt_boot_slot *slot = molt_boot_slot(state, change->next);
     if (!slot || !slot->bootable) {
         return molt_fail(message, slot && slot->error ? slot->error : MOLT_E_NO_WAY_BACK,
@@ -282,7 +289,15 @@ int molt_boot_write(struct molt_target *target, const struct molt_boot_state *st
     bool ours = change->kind == MOLT_BOOT_ROLLBACK
                     ? state->update_runs
                     : change->kind == MOLT_BOOT_CONFIRM && state->trial_stored;
-    int error = change->kind == MOLT_BOOT_SET ? forget_switch(target, state) : MOLT_OK;
+    bool by_hand = change->kind == MOLT_BOOT_SET || change->kind == MOLT_BOOT_INVALIDATE;
+    int error = by_hand && change->part_count ? forget_switch(target, state) : MOLT_OK;
+    if (!error && !target->board) { /* a file that ends before its otadata does */
+        error =
+            molt_target_grow(target, (uint64_t)state->otadata_offset + MOLT_OTADATA_SIZE, message);
+        if (error) {
+            return error;
+        }
+    }
     if (error >= 0) {
         error = ours ? by_engine(target, state, change->kind) : by_writer(target, state, change);
     }

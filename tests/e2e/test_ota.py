@@ -298,3 +298,46 @@ def test_usage(molt):
     assert "too few operands" in molt.fails("ota", "set-boot", "x.bin", code=2)
     assert "say which" in molt.fails("ota", code=2)
     assert "no option" in molt.fails("ota", "status", "--force", "x.bin", code=2)
+
+
+def test_invalidate_on_a_file(molt, two_slots):
+    path = two_slots(record(1, VALID), record(2, VALID))
+    text = molt.ok("ota", "invalidate", path, "ota_1")
+    assert "record 1: seq 2, INVALID: no longer counts" in text and "ota_0 boots next" in text
+    assert records_of(path) == (record(1, VALID), record(2, INVALID))
+    assert "INVALID: given up" in molt("ota", "status", path).stdout
+    assert molt.ok("ota", "invalidate", path, "ota_1").startswith("nothing to write")
+    assert "there is no way back from ota_0" in molt.fails("ota", "invalidate", path, "ota_0")
+    assert records_of(path) == (record(1, VALID), record(2, INVALID))
+    path = two_slots(record(1, VALID), record(2, VALID))
+    assert "ota_1 boots next" in molt.ok("ota", "invalidate", path, "ota_0", "--dry-run").replace("would boot", "boots")
+    molt.ok("ota", "invalidate", path, "ota_0")
+    assert records_of(path) == (record(1, INVALID), record(2, VALID))
+
+
+def test_invalidate_on_a_board(molt, two_slots):
+    molt.ok("sim", "new", "sim:roof", "--flash", two_slots(record(1, VALID), record(2, VALID)))
+    molt.ok("sim", "boot", "sim:roof")
+    assert "ota_1 runs: 'molt ota rollback'" in molt.fails("ota", "invalidate", "sim:roof", "ota_1")
+    molt.ok("ota", "invalidate", "sim:roof", "ota_0")
+    assert json.loads(molt.ok("sim", "boot", "--json", "sim:roof"))["running"] == "ota_1"
+    assert "there is no way back" in molt.fails("ota", "rollback", "sim:roof")
+    assert "there are: ota_0, ota_1" in molt.fails("ota", "invalidate", "sim:roof", "vfs")
+
+
+def test_a_dump_is_changed_too(molt, two_slots, tmp_path):
+    (tmp_path / "dump.bin").write_bytes(esp.dump(two_slots(record(1, VALID)).read_bytes(), 8 << 20))
+    for words in (["set-boot", "dump.bin", "ota_1"], ["confirm", "dump.bin"], ["rollback", "dump.bin"], ["invalidate", "dump.bin", "ota_1"]):
+        assert "next" in molt.ok("ota", *words), words
+    assert status(molt, "dump.bin")["boots_next"] == "ota_0" and (tmp_path / "dump.bin").stat().st_size == 8 << 20
+
+
+def test_a_file_that_ends_before_its_otadata(molt, two_slots):
+    data = two_slots().read_bytes()
+    path = two_slots()
+    rows = esp.rows_of(data)
+    otadata = esp.row(1, 0, 0x7F0000, 0x2000, "otadata")
+    path.write_bytes(esp.with_table(data, *(otadata if row[4] == "otadata" else esp.row(*row) for row in rows if row[4] != "vfs")))
+    assert status(molt, path)["boots_next"] == "ota_0"
+    molt.ok("ota", "set-boot", path, "ota_1")
+    assert status(molt, path)["boots_next"] == "ota_1" and path.stat().st_size == 0x7F2000 - esp.BOOTLOADER

@@ -78,7 +78,12 @@ void molt_boot_record_words(const struct molt_boot_state *state, int record, cha
                             uint32_t size);
 
 /* A change, planned: at most two plans one after the other, and what it leads to. */
-enum molt_boot_change_kind { MOLT_BOOT_SET = 0, MOLT_BOOT_CONFIRM, MOLT_BOOT_ROLLBACK };
+enum molt_boot_change_kind {
+    MOLT_BOOT_SET = 0,
+    MOLT_BOOT_CONFIRM,
+    MOLT_BOOT_ROLLBACK,
+    MOLT_BOOT_INVALIDATE
+};
 
 struct molt_boot_change {
     enum molt_boot_change_kind kind;
@@ -101,6 +106,14 @@ int molt_boot_plan_confirm(const struct molt_boot_state *state, struct molt_boot
                            struct molt_message *message);
 int molt_boot_plan_rollback(const struct molt_boot_state *state, struct molt_boot_change *change,
                             struct molt_message *message);
+
+/*
+ * No record names that slot any more: those that do are marked INVALID, after the other way to boot
+ * is made sure of. Never the last one: MOLT_E_NO_WAY_BACK, and MOLT_E_BUSY for the slot that runs
+ * on a board (that is a rollback). part_count 0: no record names it, there is nothing to write.
+ */
+int molt_boot_plan_invalidate(const struct molt_boot_state *state, const char *label,
+                              struct molt_boot_change *change, struct molt_message *message);
 
 /*
  * Carries the plan out and saves the target; MOLT_E_POWER when a simulated cut hits it. Where the
