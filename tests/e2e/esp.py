@@ -1,6 +1,9 @@
 """ESP32 images, tables and dumps as tests need them, made without the code under test."""
 import hashlib
+import pathlib
 import struct
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
 
 BOOTLOADER, TABLE = 0x1000, 0x8000  # of the ESP32, in flash
 
