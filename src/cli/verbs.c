@@ -1,7 +1,7 @@
 /* The verbs, in the order of the overview. A new verb is one file and one row. */
 #include "cli/cli.h"
 
-extern const struct cli_verb cli_verb_info, cli_verb_doctor;
+extern const struct cli_verb cli_verb_info, cli_verb_convert, cli_verb_doctor;
 extern const struct cli_verb cli_verb_edit;
 extern const struct cli_verb cli_verb_diff;
 extern const struct cli_verb cli_verb_csv;
@@ -23,7 +23,7 @@ extern const struct cli_verb cli_verb_sim_new, cli_verb_sim_boot, cli_verb_sim_r
 /* A row each, so that two new ones do not meet. */
 /* clang-format off */
 const struct cli_verb *const cli_verbs[] = {
-    &cli_verb_info,
+    &cli_verb_info, &cli_verb_convert,
     &cli_verb_doctor,
     &cli_verb_edit,
     &cli_verb_read,
