@@ -23,8 +23,7 @@ static int judge_esp(struct molt_converted *converted, const struct molt_convert
     struct molt_region region;
     struct molt_flash flash;
     memflash_init(&flash, &region, converted->bytes, converted->size);
-    molt_info_read_image(&image, &flash, 0, converted->size,
-                         chip ? chip : molt_chip_by_id(header.chip_id));
+    molt_info_read_image(&image, &flash, 0, 0, chip ? chip : molt_chip_by_id(header.chip_id));
     if (image.error == MOLT_E_IMAGE_MERGED) {
         snprintf(converted->what, sizeof converted->what, "firmware");
         return MOLT_OK; /* bootloader first, as esptool packs it for chips that begin at 0 */

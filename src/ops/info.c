@@ -200,8 +200,7 @@ static int add_app(struct molt_info *info, const struct molt_target *target, con
         finding(info, MOLT_ODD, "app%s%s: no MicroPython version found in it", label[0] ? " " : "",
                 label);
     }
-    if (target->kind != MOLT_TARGET_APP && app->readable && !app->error &&
-        room - app->image.length < room / 20) {
+    if (room && app->readable && !app->error && room - app->image.length < room / 20) {
         finding(info, MOLT_ODD, "app%s%s fills its slot to %u %%: a later version may not fit",
                 label[0] ? " " : "", label, (unsigned)((uint64_t)app->image.length * 100 / room));
     }
@@ -212,8 +211,7 @@ static int gather_apps(struct molt_info *info, const struct molt_target *target)
 {
     int error = MOLT_OK;
     if (target->kind == MOLT_TARGET_APP) {
-        /* No slot: its own size is the room. */
-        return add_app(info, target, "", 0, target->flash.size);
+        return add_app(info, target, "", 0, 0);
     }
     if (target->kind == MOLT_TARGET_TABLE || target->table_error) {
         return MOLT_OK;

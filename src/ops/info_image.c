@@ -45,8 +45,10 @@ void molt_info_read_image(struct molt_info_image *found, const struct molt_flash
                           uint32_t offset, uint32_t room, const struct molt_chip *chip)
 {
     uint8_t buffer[BUFFER];
+    /* Without a slot the image ends where the file ends: behind that it is cut short, not large. */
+    uint32_t limit = room ? room : 0xFFFFFFFFu - offset;
     found->offset = offset;
-    found->room = room;
+    found->room = room ? room : flash->size - offset;
     if (offset >= flash->size) {
         found->outside = true;
         return;
@@ -55,7 +57,7 @@ void molt_info_read_image(struct molt_info_image *found, const struct molt_flash
         found->empty = true;
         return;
     }
-    found->error = molt_image_read_with(&molt_host_sha256, &found->image, flash, offset, room,
+    found->error = molt_image_read_with(&molt_host_sha256, &found->image, flash, offset, limit,
                                         buffer, sizeof buffer, &found->diag);
     if (!found->error) {
         found->readable = true;

@@ -85,8 +85,9 @@ void molt_info_gather_files(struct molt_info *info, const struct molt_target *ta
 void molt_info_gather_boot(struct molt_info *info, const struct molt_target *target);
 
 /*
- * One image at [offset, offset + room), judged as an app of the chip (as a bootloader when chip is
- * NULL: structure, checksum, hash only). error is in the result.
+ * One image at [offset, offset + room), up to the flash's end when room is 0, judged as an app of
+ * the chip (as a bootloader when chip is NULL: structure, checksum, hash only). error is in the
+ * result.
  */
 void molt_info_read_image(struct molt_info_image *found, const struct molt_flash *flash,
                           uint32_t offset, uint32_t room, const struct molt_chip *chip);
