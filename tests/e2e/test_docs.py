@@ -100,19 +100,43 @@ def test_install(installed, firmware, tmp_path):
     assert not (installed / "share/molt/micropython/native").exists()
 
 
-def test_example_builds_against_what_is_installed(installed, firmware, tmp_path):
-    pc = next(installed.glob("**/pkgconfig/molt.pc"))
-    env = {**os.environ, "PKG_CONFIG_PATH": str(pc.parent)}
+@pytest.fixture(scope="module")
+def example(installed, tmp_path_factory):
+    """example(NAME): that program, built against what is installed."""
+    env = {**os.environ, "PKG_CONFIG_PATH": str(next(installed.glob("**/pkgconfig/molt.pc")).parent)}
     flags = shlex.split(run("pkg-config", "--cflags", "--libs", "molt", env=env).stdout)
-    run("gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", TOP / "examples/info.c", *flags, "-o", tmp_path / "info")
-    shown = run(tmp_path / "info", firmware).stdout
+    folder = tmp_path_factory.mktemp("examples")
+
+    def build(name):
+        run("gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", TOP / "examples" / (name + ".c"), *flags, "-o", folder / name)
+        return folder / name
+    return build
+
+
+def test_example_info(example, firmware):
+    program = example("info")
+    shown = run(program, firmware).stdout
     assert "firmware file for esp32" in shown and "MicroPython v1.23.0" in shown
-    bad = subprocess.run([tmp_path / "info", "/dev/null"], capture_output=True, text=True)
+    bad = subprocess.run([program, "/dev/null"], capture_output=True, text=True)
     assert bad.returncode == 1 and "/dev/null" in bad.stderr
 
 
-def test_example_is_short():
-    assert len((TOP / "examples/info.c").read_text().splitlines()) < 80
+def test_example_make_image(example, installed, firmware, tmp_path):
+    """The command makes the same."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/main.py").write_text("print(1)\n")
+    program, out = example("make_image"), tmp_path / "out.bin"
+    assert "layout ota for 8 MB" in run(program, firmware, tmp_path / "app", out).stdout
+    run(installed / "bin/molt", "edit", firmware, "--flash-size", "8M", "--layout", "ota", "--put", tmp_path / "app",
+        "-o", tmp_path / "same.bin")
+    assert out.read_bytes() == (tmp_path / "same.bin").read_bytes()
+    assert run(installed / "bin/molt", "fs", "cat", out, "/main.py").stdout == "print(1)\n"
+    bad = subprocess.run([program, firmware, tmp_path / "nowhere", tmp_path / "none.bin"], capture_output=True, text=True)
+    assert bad.returncode == 1 and "nowhere" in bad.stderr and not (tmp_path / "none.bin").exists()
+
+
+def test_examples_are_short():
+    assert all(len(path.read_text().splitlines()) < 80 for path in (TOP / "examples").glob("*.c"))
 
 
 # ---- Command lines ----
