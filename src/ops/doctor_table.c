@@ -56,7 +56,8 @@ void doctor_bootloader(struct doctor_work *work)
 {
     const struct molt_info_image *boot = &work->info.bootloader;
     const struct molt_target *target = work->target;
-    if (!work->info.has_bootloader || !doctor_has_layout(target)) {
+    if (!work->info.has_bootloader ||
+        (!doctor_has_layout(target) && target->kind != MOLT_TARGET_BOOTLOADER)) {
         return;
     }
     if (boot->empty) {
