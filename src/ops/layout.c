@@ -1,42 +1,11 @@
-#include "molt/ops/layout.h"
+#include "ops/layout_internal.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_OFFSET 0x9000u
-#define FIRST_APP    0x10000u
-#define SECTOR       0x1000u
-#define APP_UNIT     0x10000u
-#define OTADATA_SIZE 0x2000u
-#define PHY_SIZE     0x1000u
-#define LARGEST      (128u << 20)
-#define LEAST_FILES  (2 * SECTOR) /* littlefs has two superblocks */
-
-enum app_rows { APPS_ONE, APPS_SLOTS, APPS_FACTORY_AND_SLOTS };
-
-/* Slot size by flash size: the first row whose flash_size is at least the real one. */
-struct slot_row {
-    uint32_t flash_size, slot_size;
-    uint32_t fs_size; /* 0 = the rest */
-};
-
-struct layout {
-    const char *name, *summary;
-    enum app_rows apps;
-    uint32_t app_count, most_apps;
-    bool phy;
-    const struct slot_row *slot;
-    bool slot_grows; /* in steps of 64 KB, with the firmware */
-    const char *factory_label, *slot_label;
-    uint32_t first_number; /* of slot_label */
-    const char *fs_label;
-    uint8_t fs_subtype;
-    bool fs_row_optional;
-    bool fs_for_people;        /* the least file systems are LoBo's, 256 KB and 512 KB */
-    uint32_t least_flash_size; /* 0 = any that it fits in */
-};
+#define FIRST_APP   0x10000u
+#define LEAST_FILES (2 * LAYOUT_SECTOR) /* littlefs has two superblocks */
 
 static const struct slot_row ota_slots[] = {
     {4u << 20, 0x180000, 0}, {8u << 20, 0x200000, 0}, {UINT32_MAX, 0x270000, 0}};
@@ -52,7 +21,7 @@ static const struct slot_row lobo_slots[] = {{UINT32_MAX, 1u << 20, 0}};
 #define LOBO                                                                                       \
     .phy = true, .slot = lobo_slots, .slot_grows = true, .factory_label = "MicroPython",           \
     .slot_label = "MicroPython_%u", .first_number = 1, .fs_label = "internalfs",                   \
-    .fs_subtype = MOLT_DATA_SPIFFS, .fs_for_people = true
+    .fs_subtype = MOLT_DATA_SPIFFS, .lobo_least = true
 
 static const struct layout layouts[] = {
     {.name = "ota",
@@ -126,19 +95,6 @@ static const struct layout layouts[] = {
 
 #define COUNT(a) ((uint32_t)(sizeof(a) / sizeof(a)[0]))
 
-/* What one table needs to know while it is made. */
-struct work {
-    const struct layout *layout;
-    const struct molt_layout_request *request;
-    struct molt_message *message;
-    struct molt_ptable *table;
-    uint32_t flash_size, app_offset, app_count;
-    uint32_t slot_size, fs_size; /* fs_size 0 = the rest */
-    bool fs_row;
-    uint32_t least_files; /* bytes; 0 without such a row */
-    uint32_t behind;      /* bytes of fixed rows that have no room before the apps */
-};
-
 const char *molt_layout_name(uint32_t index)
 {
     return index < COUNT(layouts) ? layouts[index].name : NULL;
@@ -174,21 +130,22 @@ uint32_t molt_layout_slot_size(const char *name, uint32_t flash_size)
     return layout ? slot_row(layout, flash_size)->slot_size : 0;
 }
 
-static uint32_t round_up(uint32_t length)
+uint32_t layout_round_up(uint32_t length)
 {
-    return length > UINT32_MAX - APP_UNIT ? UINT32_MAX / APP_UNIT * APP_UNIT
-                                          : (length + APP_UNIT - 1) / APP_UNIT * APP_UNIT;
+    return length > UINT32_MAX - LAYOUT_APP_UNIT
+               ? UINT32_MAX / LAYOUT_APP_UNIT * LAYOUT_APP_UNIT
+               : (length + LAYOUT_APP_UNIT - 1) / LAYOUT_APP_UNIT * LAYOUT_APP_UNIT;
 }
 
 /* Of this request in a flash of that size. */
-static uint32_t slot_size_for(const struct work *work, uint32_t flash_size)
+static uint32_t slot_size_for(const struct layout_work *work, uint32_t flash_size)
 {
     uint32_t size = slot_row(work->layout, flash_size)->slot_size;
     if (work->request->slot_size) {
         return work->request->slot_size;
     }
     if (work->layout->slot_grows && work->request->app_length > size) {
-        return round_up(work->request->app_length);
+        return layout_round_up(work->request->app_length);
     }
     return size;
 }
@@ -207,7 +164,7 @@ static int unknown(const char *name, struct molt_message *message)
 }
 
 /* "lobo" and its slots, or the flash size, say which of the three it is. */
-static int choose(struct work *work)
+static int choose(struct layout_work *work)
 {
     const struct molt_layout_request *request = work->request;
     static const char *const lobo[] = {"single", "two-slots", "three-slots"};
@@ -228,7 +185,7 @@ static int choose(struct work *work)
     return MOLT_OK;
 }
 
-static int check_slots(struct work *work)
+static int check_slots(struct layout_work *work)
 {
     const struct layout *layout = work->layout;
     uint32_t slots = work->request->slots;
@@ -264,7 +221,7 @@ static bool needs_no_row(const char *version)
     return major > 1 || (major == 1 && minor >= 26);
 }
 
-static int check_files(struct work *work)
+static int check_files(struct layout_work *work)
 {
     const struct molt_layout_request *request = work->request;
     const struct layout *layout = work->layout;
@@ -285,7 +242,7 @@ static int check_files(struct work *work)
         work->fs_row = !needs_no_row(request->micropython);
     }
     if (work->fs_row) {
-        work->least_files = !layout->fs_for_people        ? LEAST_FILES
+        work->least_files = !layout->lobo_least           ? LEAST_FILES
                             : subtype == MOLT_DATA_SPIFFS ? 256u << 10
                                                           : 512u << 10;
     }
@@ -294,24 +251,24 @@ static int check_files(struct work *work)
                          "layout %s: %u bytes for files, expected %u KB or more", layout->name,
                          request->fs_size, work->least_files >> 10);
     }
-    work->fs_size = request->fs_size ? request->fs_size / SECTOR * SECTOR
+    work->fs_size = request->fs_size ? request->fs_size / LAYOUT_SECTOR * LAYOUT_SECTOR
                                      : slot_row(layout, work->flash_size)->fs_size;
     return MOLT_OK;
 }
 
-static int check_places(struct work *work)
+static int check_places(struct layout_work *work)
 {
     const struct molt_layout_request *request = work->request;
     const char *name = work->layout->name;
-    uint32_t slot = request->slot_size, down = slot / APP_UNIT * APP_UNIT;
-    if (work->flash_size > LARGEST) {
+    uint32_t slot = request->slot_size, down = slot / LAYOUT_APP_UNIT * LAYOUT_APP_UNIT;
+    if (work->flash_size > LAYOUT_LARGEST) {
         return molt_fail(work->message, MOLT_E_RANGE,
                          "layout %s: %u MB of flash, expected up to "
                          "128 MB",
                          name, work->flash_size >> 20);
     }
     work->app_offset = request->app_offset ? request->app_offset : FIRST_APP;
-    if (work->app_offset < FIRST_APP || work->app_offset % APP_UNIT ||
+    if (work->app_offset < FIRST_APP || work->app_offset % LAYOUT_APP_UNIT ||
         work->app_offset >= work->flash_size) {
         return molt_fail(work->message, MOLT_E_ALIGNMENT,
                          "layout %s: the app lies at 0x%x, expected a multiple of 64 KB from "
@@ -321,7 +278,7 @@ static int check_places(struct work *work)
     if (slot != down) {
         return molt_fail(work->message, MOLT_E_ALIGNMENT,
                          "layout %s: slots of 0x%x, expected a multiple of 64 KB: 0x%x or 0x%x",
-                         name, slot, down ? down : APP_UNIT, round_up(slot));
+                         name, slot, down ? down : LAYOUT_APP_UNIT, layout_round_up(slot));
     }
     if (work->flash_size < work->layout->least_flash_size) {
         return molt_fail(work->message, MOLT_E_NO_SPACE,
@@ -334,36 +291,42 @@ static int check_places(struct work *work)
 
 /* ---- What would fit ---- */
 
-static bool fits(const struct work *work, uint32_t flash_size, uint32_t slot_size)
+bool layout_fits(const struct layout_work *work, uint32_t flash_size, uint32_t slot_size)
 {
     uint64_t end = work->app_offset + (uint64_t)work->app_count * slot_size + work->behind;
     return end + work->least_files <= flash_size && slot_size >= work->request->app_length;
 }
 
 /* Slots of the layout's size, or the asked for, in a larger flash; 0 = in none. */
-static uint32_t larger_flash(const struct work *work)
+static uint32_t larger_flash(const struct layout_work *work)
 {
-    for (uint32_t size = work->flash_size * 2; size && size <= LARGEST; size *= 2) {
-        if (fits(work, size, slot_size_for(work, size))) {
+    for (uint32_t size = work->flash_size * 2; size && size <= LAYOUT_LARGEST; size *= 2) {
+        if (layout_fits(work, size, slot_size_for(work, size))) {
             return size;
         }
     }
     return 0;
 }
 
+bool layout_needs_flash(const struct layout_work *work)
+{
+    return larger_flash(work) != 0;
+}
+
 /* The largest slots that do in this flash; 0 = none that hold the firmware. */
-static uint32_t largest_slot(const struct work *work)
+static uint32_t largest_slot(const struct layout_work *work)
 {
     uint64_t fixed = (uint64_t)work->app_offset + work->behind + work->least_files;
     if (fixed >= work->flash_size) {
         return 0;
     }
-    uint32_t size = (uint32_t)(work->flash_size - fixed) / work->app_count / APP_UNIT * APP_UNIT;
+    uint32_t size =
+        (uint32_t)(work->flash_size - fixed) / work->app_count / LAYOUT_APP_UNIT * LAYOUT_APP_UNIT;
     return size && size >= work->request->app_length ? size : 0;
 }
 
 /* "; slots of ... would fit", "; ... 8 MB of flash": what a person can do. */
-static void advise(const struct work *work, char *text, size_t size, bool slots)
+void layout_advise(const struct layout_work *work, char *text, size_t size, bool slots)
 {
     uint32_t slot = slots ? largest_slot(work) : 0, larger = larger_flash(work);
     size_t at = 0;
@@ -380,260 +343,34 @@ static void advise(const struct work *work, char *text, size_t size, bool slots)
     }
 }
 
-static int no_room(const struct work *work, const char *label, uint64_t offset)
+int layout_no_room(const struct layout_work *work, const char *label, uint64_t offset)
 {
     char advice[200];
-    advise(work, advice, sizeof advice, true);
+    layout_advise(work, advice, sizeof advice, true);
     return molt_fail(work->message, MOLT_E_NO_SPACE,
                      "layout %s: partition '%s' at 0x%llx has no room in %u MB of flash%s",
                      work->layout->name, label, (unsigned long long)offset, work->flash_size >> 20,
                      advice);
 }
 
-static int check_app_fits(struct work *work, const char *label)
-{
-    uint32_t length = work->request->app_length, wanted = round_up(length);
-    uint32_t flash = work->flash_size;
-    char advice[200] = "", here[80] = "";
-    if (length <= work->slot_size) {
-        return MOLT_OK;
-    }
-    while (flash && flash < LARGEST && !fits(work, flash, wanted)) {
-        flash *= 2;
-    }
-    if (fits(work, flash, wanted)) {
-        snprintf(here, sizeof here, " (%u such need %u MB of flash)", work->app_count, flash >> 20);
-    }
-    if (!here[0] || larger_flash(work)) {
-        advise(work, advice, sizeof advice, false);
-    }
-    return molt_fail(work->message, MOLT_E_IMAGE_TOO_LARGE,
-                     "the app (%u bytes, 0x%x) is larger than partition '%s' of layout %s for %u "
-                     "MB (0x%x): a slot of 0x%x would fit%s%s",
-                     length, length, label, work->layout->name, work->flash_size >> 20,
-                     work->slot_size, wanted, here, advice);
-}
-
 /* So that no sum below passes 32 bits. */
-static int check_slot_size(struct work *work)
+static int check_slot_size(struct layout_work *work)
 {
     work->slot_size = slot_size_for(work, work->flash_size);
     if (work->slot_size > work->flash_size - work->app_offset) {
-        return no_room(work, "app", work->app_offset);
+        return layout_no_room(work, "app", work->app_offset);
     }
     return MOLT_OK;
-}
-
-/* ---- Rows ---- */
-
-static int add(struct work *work, const char *label, uint8_t type, uint8_t subtype, uint32_t offset,
-               uint32_t size)
-{
-    struct molt_partition *row = &work->table->row[work->table->count++];
-    row->type = type;
-    row->subtype = subtype;
-    row->offset = offset;
-    row->size = size;
-    if (strlen(label) > MOLT_PARTITION_LABEL) {
-        return molt_fail(work->message, MOLT_E_TABLE_NAME,
-                         "partition name '%.64s': %zu characters, expected 16 at most", label,
-                         strlen(label));
-    }
-    snprintf(row->label, sizeof row->label, "%s", label);
-    return MOLT_OK;
-}
-
-static bool is_free(const struct work *work, uint32_t offset, uint32_t size)
-{
-    for (uint32_t i = 0; i < work->table->count; i++) {
-        const struct molt_partition *row = &work->table->row[i];
-        if (offset < (uint64_t)row->offset + row->size && row->offset < (uint64_t)offset + size) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A place for a fixed row between table and apps; 0 = none. */
-static uint32_t gap(const struct work *work, uint32_t size)
-{
-    for (uint32_t at = FIRST_OFFSET; at + size <= work->app_offset; at += SECTOR) {
-        if (is_free(work, at, size)) {
-            return at;
-        }
-    }
-    return 0;
-}
-
-struct fixed_row {
-    const char *label;
-    uint8_t subtype;
-    uint32_t size;
-};
-
-/* nvs gets what the others leave up to the first app; around an nvs that is kept they lie where
- * there is room, else behind the apps. */
-static int add_fixed(struct work *work)
-{
-    const struct molt_partition *nvs = work->request->nvs;
-    struct fixed_row fixed[2];
-    uint32_t count = 0, total = 0;
-    if (work->layout->apps != APPS_ONE) {
-        fixed[count++] = (struct fixed_row){"otadata", MOLT_DATA_OTADATA, OTADATA_SIZE};
-    }
-    if (work->layout->phy) {
-        fixed[count++] = (struct fixed_row){"phy_init", MOLT_DATA_PHY, PHY_SIZE};
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        total += fixed[i].size;
-    }
-    if (nvs) {
-        work->table->row[work->table->count++] = *nvs;
-    } else {
-        add(work, "nvs", MOLT_PARTITION_DATA, MOLT_DATA_NVS, FIRST_OFFSET,
-            work->app_offset - FIRST_OFFSET - total);
-    }
-    uint32_t apps_end = work->app_offset + work->app_count * work->slot_size;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = gap(work, fixed[i].size);
-        if (!at) {
-            at = apps_end + work->behind;
-            work->behind += fixed[i].size;
-        }
-        add(work, fixed[i].label, MOLT_PARTITION_DATA, fixed[i].subtype, at, fixed[i].size);
-    }
-    return MOLT_OK;
-}
-
-static void app_row(const struct work *work, uint32_t i, char *label, size_t size, uint8_t *subtype)
-{
-    const struct layout *layout = work->layout;
-    bool factory = layout->apps == APPS_ONE || (layout->apps == APPS_FACTORY_AND_SLOTS && i == 0);
-    uint32_t slot = layout->apps == APPS_FACTORY_AND_SLOTS ? i - 1 : i;
-    char number[8] = "";
-    *subtype = MOLT_APP_FACTORY;
-    if (factory) {
-        snprintf(label, size, "%s", layout->factory_label);
-    } else {
-        const char *mark = strchr(layout->slot_label, '%');
-        snprintf(number, sizeof number, "%u", (slot + layout->first_number) & 0xFF);
-        snprintf(label, size, "%.*s%s", (int)(mark - layout->slot_label), layout->slot_label,
-                 number);
-        *subtype = (uint8_t)(MOLT_APP_OTA_0 + slot);
-    }
-    if (i == 0 && work->request->app_label) {
-        snprintf(label, size, "%s", work->request->app_label);
-    }
-}
-
-static int add_apps(struct work *work)
-{
-    for (uint32_t i = 0; i < work->app_count; i++) {
-        uint64_t offset = work->app_offset + (uint64_t)i * work->slot_size;
-        char label[80];
-        uint8_t subtype;
-        app_row(work, i, label, sizeof label, &subtype);
-        int error = i == 0 ? check_app_fits(work, label) : MOLT_OK;
-        if (!error && offset + work->slot_size > work->flash_size) {
-            error = no_room(work, label, offset);
-        }
-        if (!error) {
-            error =
-                add(work, label, MOLT_PARTITION_APP, subtype, (uint32_t)offset, work->slot_size);
-        }
-        if (error) {
-            return error;
-        }
-    }
-    return MOLT_OK;
-}
-
-static int too_few(const struct work *work, const char *label, uint32_t offset, uint32_t room)
-{
-    char advice[200];
-    advise(work, advice, sizeof advice, true);
-    return molt_fail(work->message, MOLT_E_NO_SPACE,
-                     "layout %s for %u MB of flash: %u app partition%s of 0x%x leave%s 0x%x bytes "
-                     "for '%s' at 0x%x, expected 0x%x or more%s",
-                     work->layout->name, work->flash_size >> 20, work->app_count,
-                     work->app_count == 1 ? "" : "s", work->slot_size,
-                     work->app_count == 1 ? "s" : "", room, label, offset, work->least_files,
-                     advice);
-}
-
-/* From the end of the apps to the end of the flash, or to an nvs that is kept there. */
-static int add_files(struct work *work)
-{
-    const struct molt_partition *nvs = work->request->nvs;
-    const char *label = work->request->fs_label ? work->request->fs_label : work->layout->fs_label;
-    uint8_t subtype =
-        work->request->fs_subtype ? work->request->fs_subtype : work->layout->fs_subtype;
-    uint32_t start = work->app_offset + work->app_count * work->slot_size + work->behind;
-    uint32_t end = work->flash_size;
-    if (!work->fs_row) {
-        return MOLT_OK;
-    }
-    if (nvs && nvs->offset >= start && nvs->offset < end) {
-        uint32_t behind = nvs->size < end - nvs->offset ? nvs->offset + nvs->size : end;
-        if (nvs->offset - start >= end - behind) {
-            end = nvs->offset;
-        } else {
-            start = behind;
-        }
-    }
-    uint32_t room = start < end ? (end - start) / SECTOR * SECTOR : 0;
-    if (room == 0) {
-        return no_room(work, label, start);
-    }
-    if (room < work->least_files) {
-        return too_few(work, label, start, room);
-    }
-    return add(work, label, MOLT_PARTITION_DATA, subtype, start,
-               work->fs_size && work->fs_size < room ? work->fs_size : room);
-}
-
-static int by_offset(const void *a, const void *b)
-{
-    uint32_t left = ((const struct molt_partition *)a)->offset;
-    uint32_t right = ((const struct molt_partition *)b)->offset;
-    return (left > right) - (left < right);
-}
-
-static int check(struct work *work)
-{
-    struct molt_ptable *table = work->table;
-    struct molt_diag diag = {0};
-    char thing[64];
-    qsort(table->row, table->count, sizeof table->row[0], by_offset);
-    int error = molt_ptable_check(table, work->flash_size, &diag);
-    if (!error) {
-        return MOLT_OK;
-    }
-    const struct molt_partition *row = &table->row[diag.offset < table->count ? diag.offset : 0];
-    snprintf(thing, sizeof thing, "layout %s: partition '%.16s'", work->layout->name, row->label);
-    if (error == MOLT_E_TABLE_OVERLAP) {
-        const struct molt_partition *nvs = work->request->nvs;
-        const struct molt_partition *other = &table->row[diag.expected];
-        row = nvs && row->offset == nvs->offset ? other : row;
-        return molt_fail(work->message, error,
-                         "layout %s: partition '%s' (0x%x to 0x%x) would lie over '%s' (0x%x to "
-                         "0x%x), which is to be kept: expected a new nvs, or other slots",
-                         work->layout->name, row->label, row->offset, row->offset + row->size,
-                         nvs ? nvs->label : "", nvs ? nvs->offset : 0,
-                         nvs ? nvs->offset + nvs->size : 0);
-    }
-    diag.offset = MOLT_DIAG_NONE;
-    return molt_fail_diag(work->message, thing, &diag);
 }
 
 int molt_layout_make(struct molt_ptable *table, const struct molt_layout_request *request,
                      struct molt_message *message)
 {
-    struct work work = {
+    struct layout_work work = {
         .request = request, .message = message, .table = table, .flash_size = request->flash_size};
-    int (*const steps[])(struct work *) = {choose,       check_slots,     check_files,
-                                           check_places, check_slot_size, add_fixed,
-                                           add_apps,     add_files,       check};
+    int (*const steps[])(struct layout_work *) = {
+        choose,           check_slots,     check_files,      check_places, check_slot_size,
+        layout_add_fixed, layout_add_apps, layout_add_files, layout_check};
     int error = MOLT_OK;
     memset(table, 0, sizeof *table);
     table->has_md5 = true;

@@ -172,6 +172,10 @@ static void the_row_goes_by_the_version(void **state)
         request.fs_size = MB(1); /* asked for, so there is one */
         assert_int_equal(make(&table, &request), MOLT_OK);
         assert_int_equal(molt_ptable_find_label(&table, "vfs")->size, MB(1));
+        request.fs_size = 0;
+        request.fs_label = "files";
+        assert_int_equal(make(&table, &request), MOLT_OK);
+        assert_non_null(molt_ptable_find_label(&table, "files"));
     }
     refuses(&(struct molt_layout_request){.name = "ota",
                                           .flash_size = MB(4),
@@ -291,10 +295,42 @@ static void lobo_refusals(void **state)
     refuses(&request, MOLT_E_NO_SPACE, "'MicroPython_2' at 0x210000 has no room");
     request.app_length = 0xFFFFFFFF;
     refuses(&request, MOLT_E_NO_SPACE, "expected a smaller firmware");
+    assert_null(strstr(message.text, "slots of"));
     /* A slot that somebody wants larger than the firmware needs. */
     request.app_length = 0x180000;
     request.slot_size = 0x1F0000;
     refuses(&request, MOLT_E_NO_SPACE, "slots of 0x1d0000 would fit");
+}
+
+/* What is advised is what would be accepted: at the very limits. */
+static void advice_is_exact(void **state)
+{
+    (void)state;
+    struct molt_ptable table;
+    struct molt_partition nvs = {MOLT_PARTITION_DATA, MOLT_DATA_NVS, 0x9000, 0x6000, "nvs", 0};
+    struct molt_layout_request request = {
+        .name = "three-slots", .flash_size = MB(8), .slot_size = 0x2A0000};
+    refuses(&request, MOLT_E_NO_SPACE, "slots of 0x290000 would fit");
+    assert_null(strstr(message.text, "smaller firmware"));
+    request.app_length = 0x290000;
+    refuses(&request, MOLT_E_NO_SPACE, "slots of 0x290000 would fit");
+    request.nvs = &nvs; /* otadata has to go behind the slots */
+    request.app_length = 0;
+    refuses(&request, MOLT_E_NO_SPACE, "slots of 0x280000 would fit");
+    request.nvs = NULL;
+    request.slot_size = 0x290000; /* leaves 256 KB to the byte */
+    assert_int_equal(make(&table, &request), MOLT_OK);
+    assert_int_equal(table.row[6].size, KB(256));
+    request =
+        (struct molt_layout_request){.name = "ota", .flash_size = MB(4), .app_length = 0x1A0000};
+    refuses(&request, MOLT_E_IMAGE_TOO_LARGE, "a slot of 0x1a0000 would fit (2 such need 4 MB");
+    request =
+        (struct molt_layout_request){.name = "ota", .flash_size = MB(64), .slot_size = 0x2000000};
+    refuses(&request, MOLT_E_NO_SPACE, "--flash-size 128M makes slots of 0x2000000");
+    request =
+        (struct molt_layout_request){.name = "single", .flash_size = MB(4), .slot_size = 0x3D0000};
+    refuses(&request, MOLT_E_NO_SPACE,
+            "1 app partition of 0x3d0000 leaves 0x20000 bytes for 'internalfs'");
 }
 
 /* ---- Options ---- */
@@ -414,6 +450,14 @@ static void nvs_is_kept(void **state)
     nvs = nvs_row(0x310000, 0x4000); /* behind the apps */
     makes(&request, "otadata:1/0@9000+2000 ota_0:0/10@10000+180000 ota_1:0/11@190000+180000 "
                     "nvs:1/2@310000+4000 vfs:1/81@314000+ec000");
+    nvs = nvs_row(0x9000, 0x7000); /* nothing is left before the apps */
+    request.name = "micropython-ota";
+    makes(&request, "nvs:1/2@9000+7000 ota_0:0/10@10000+180000 ota_1:0/11@190000+180000 "
+                    "otadata:1/0@310000+2000 phy_init:1/1@312000+1000 vfs:1/81@313000+ed000");
+    request.name = "ota";
+    nvs = nvs_row(0xE000, 0x4000);
+    refuses(&request, MOLT_E_TABLE_OVERLAP,
+            "'ota_0' (0x10000 to 0x190000) would lie over 'nvs' (0xe000 to 0x12000)");
     nvs = nvs_row(0x200000, 0x4000);
     refuses(&request, MOLT_E_TABLE_OVERLAP,
             "'ota_1' (0x190000 to 0x310000) would lie over 'nvs' (0x200000 to 0x204000)");
@@ -478,6 +522,7 @@ int main(void)
         cmocka_unit_test(lobo_figures),
         cmocka_unit_test(lobo_tables),
         cmocka_unit_test(lobo_refusals),
+        cmocka_unit_test(advice_is_exact),
         cmocka_unit_test(file_system_sizes),
         cmocka_unit_test(slots),
         cmocka_unit_test(the_app_fits_its_slot),

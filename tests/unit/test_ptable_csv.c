@@ -125,6 +125,11 @@ static void refusals(void **state)
         {"a\xE2\x80\x8A"
          "b,app,factory,,1M",
          MOLT_E_TABLE_NAME, 1},
+        {"a\xE2\x80\x8F"
+         "b,app,factory,,1M",
+         MOLT_E_TABLE_NAME, 1},
+        {"# one\r\n# two\r\nx\r\n", MOLT_E_FORMAT, 3},
+        {"# one\n\r# two\r\rx\n", MOLT_E_FORMAT, 5},
         {"a\tb,app,factory,,1M", MOLT_E_TABLE_NAME, 1},
         {"\xEF\xBB\xBF\xEF\xBB\xBF" LINE, MOLT_E_TABLE_NAME, 1},
         {"a,app,factory,0xFFFF0000,0x10000", MOLT_E_TABLE_FLASH_SIZE, 1},
@@ -190,6 +195,13 @@ static void options_count(void **state)
                      MOLT_E_TABLE_ROW);
     assert_int_equal(diag.offset, 2);
     options.table_offset = 0xA000;
+    assert_int_equal(parse(&table, "b,bootloader,primary,,0x7000\n" LINE, &options, &diag),
+                     MOLT_E_TABLE_ROW);
+    assert_int_equal(diag.expected, 0x2000);
+    assert_int_equal(diag.found, 0x7000);
+    assert_int_equal(parse(&table, "\xE2\x82\xAC\xC3\xA9,app,factory,,1M", &options, &diag),
+                     MOLT_OK);
+    assert_string_equal(table.row[0].label, "\xE2\x82\xAC\xC3\xA9"); /* no blank among these */
     assert_int_equal(parse(&table, "b,bootloader,primary,,0x2000\n" LINE, &options, &diag),
                      MOLT_OK);
     assert_int_equal(table.row[0].offset, 0x8000);
