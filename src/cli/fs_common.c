@@ -6,28 +6,61 @@
 #include "cli/planprint.h"
 #include "cli/process.h"
 
-int fs_with(struct cli_args *args, enum molt_fsops_mode mode, fs_act *act)
+/* One of the two. */
+struct job {
+    fs_act *act;
+    fs_planner *planner;
+};
+
+static int change(struct cli_args *args, struct molt_fsops *session, fs_planner *planner,
+                  struct molt_message *message);
+
+static int act_on(struct cli_args *args, enum molt_fsops_mode mode, const struct job *job,
+                  struct molt_target *target, int *code, struct molt_message *message)
 {
-    struct molt_message message = {0}, closing = {0};
-    struct molt_target *target = calloc(1, sizeof *target);
+    struct molt_message closing = {0};
     struct molt_fsops *session = calloc(1, sizeof *session);
-    int code = CLI_OK, error;
-    if (!target || !session) {
-        error = molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
-    } else if ((error = molt_target_open(target, args->operand[0], &message)) == MOLT_OK) {
-        error = molt_fsops_open(session, target, cli_option(args, "partition"), mode, &message);
+    if (!session) {
+        return molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
+    }
+    int error = molt_target_open(target, args->operand[0], message);
+    if (!error) {
+        error = molt_fsops_open(session, target, cli_option(args, "partition"), mode, message);
         if (!error) {
-            error = act(args, session, &code, &message);
+            error = job->act ? job->act(args, session, code, message)
+                             : change(args, session, job->planner, message);
             molt_fsops_close(session);
         }
         if (molt_target_close(target, &closing) && !error) {
-            message = closing;
+            *message = closing;
             error = closing.error;
         }
     }
     free(session);
+    return error;
+}
+
+static int run(struct cli_args *args, enum molt_fsops_mode mode, const struct job *job)
+{
+    struct molt_message message = {0};
+    struct molt_target *target = calloc(1, sizeof *target);
+    int code = CLI_OK;
+    int error = target ? act_on(args, mode, job, target, &code, &message)
+                       : molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
     free(target);
     return error ? cli_fail(args, &message) : code;
+}
+
+int fs_with(struct cli_args *args, enum molt_fsops_mode mode, fs_act *act)
+{
+    const struct job job = {.act = act};
+    return run(args, mode, &job);
+}
+
+int fs_change(struct cli_args *args, enum molt_fsops_mode mode, fs_planner *planner)
+{
+    const struct job job = {.planner = planner};
+    return run(args, mode, &job);
 }
 
 /* ---- Changes ---- */
@@ -69,37 +102,23 @@ static int print_and_commit(struct cli_args *args, struct molt_fsops *session,
     return error;
 }
 
-int fs_change(struct cli_args *args, enum molt_fsops_mode mode, fs_planner *planner)
+static int change(struct cli_args *args, struct molt_fsops *session, fs_planner *planner,
+                  struct molt_message *message)
 {
-    struct molt_message message = {0}, closing = {0};
-    struct molt_target *target = calloc(1, sizeof *target);
-    struct molt_fsops *session = calloc(1, sizeof *session);
-    struct molt_plan *plan = calloc(1, sizeof *plan);
     struct molt_fs_changes changes = {0};
-    int error;
-    if (!target || !session || !plan) {
-        error = molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
-    } else if ((error = molt_target_open(target, args->operand[0], &message)) == MOLT_OK) {
-        error = molt_fsops_open(session, target, cli_option(args, "partition"), mode, &message);
-        if (!error && target->board && cli_has(args, "output")) {
-            error =
-                molt_fail(&message, MOLT_E_ARGUMENT,
-                          "%s: a board is changed as it is: --output is for files", target->name);
-        }
-        error = error ? error : planner(args, session, &changes, &message);
-        error = error ? error : molt_fsops_rehearse(session, &changes, &message);
-        error = error ? error : print_and_commit(args, session, &changes, plan, &message);
-        molt_fsops_close(session);
-        if (molt_target_close(target, &closing) && !error) {
-            message = closing;
-            error = closing.error;
-        }
+    if (session->target->board && cli_has(args, "output")) {
+        return molt_fail(message, MOLT_E_ARGUMENT,
+                         "%s: a board is changed as it is: --output is for files",
+                         session->target->name);
     }
+    struct molt_plan *plan = calloc(1, sizeof *plan);
+    int error = plan ? planner(args, session, &changes, message)
+                     : molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
+    error = error ? error : molt_fsops_rehearse(session, &changes, message);
+    error = error ? error : print_and_commit(args, session, &changes, plan, message);
     molt_fs_changes_free(&changes);
     free(plan);
-    free(session);
-    free(target);
-    return error ? cli_fail(args, &message) : CLI_OK;
+    return error;
 }
 
 /* ---- Words ---- */

@@ -23,13 +23,13 @@ static const char info_details[] =
     "What is there by its superblock or boot sector, where it lies, and whether it fills its "
     "place:\n"
     "one that is larger than its partition cannot be mounted, a smaller one can grow.\n"
-    "Exit code 1: there is none, or it cannot be mounted.\n" FS_TARGET_WORDS "\n"
+    "Exit code 1: there is none, or MicroPython would not mount it.\n" FS_TARGET_WORDS "\n"
     "\n"
     "Keys of --json (sizes in bytes; null = none):\n"
     "  target, partition, offset, size\n"
     "  kind: \"littlefs\", \"FAT\" or null, variant: \"littlefs 2.0\", version: \"2.0\", \"12\"\n"
     "  block_size, block_count, bytes, fit: \"exact\", \"smaller\", \"larger\" or null\n"
-    "  mounted, trouble\n"
+    "  mounted, trouble, wrong\n"
     "\n"
     "  molt fs info vfs.img";
 
@@ -103,6 +103,13 @@ static const char *fit_of(const struct molt_fsops *session)
     return has > may ? "larger" : has < may ? "smaller" : "exact";
 }
 
+/* As check says. */
+static bool is_wrong(const struct molt_fsops *session)
+{
+    return !session->fs ||
+           (session->facts.kind == MOLT_FS_LITTLEFS && strcmp(fit_of(session), "exact") != 0);
+}
+
 static void version_of(const struct molt_fs_facts *facts, char text[32])
 {
     if (facts->kind == MOLT_FS_LITTLEFS) {
@@ -138,6 +145,7 @@ static void info_json(const struct molt_fsops *session)
     json_text(&json, "fit", fit_of(session));
     json_bool(&json, "mounted", session->fs != NULL);
     json_text(&json, "trouble", session->trouble[0] ? session->trouble : NULL);
+    json_bool(&json, "wrong", is_wrong(session));
     json_close(&json, '}');
 }
 
@@ -160,8 +168,8 @@ static void info_text(const struct molt_fsops *session)
                : strcmp(fit, "larger") == 0
                    ? "WRONG: larger than its place: the partition has to grow"
                : facts->kind == MOLT_FS_LITTLEFS
-                   ? "WRONG: smaller than its place, MicroPython does not mount it so: 'molt fs "
-                     "grow'"
+                   ? "WRONG: smaller than its place, newer MicroPython does not mount it so: "
+                     "'molt fs grow'"
                    : "smaller than its place: 'molt fs grow' gives it the rest");
     }
     if (session->trouble[0]) {
@@ -176,7 +184,7 @@ static int info(struct cli_args *args, struct molt_fsops *session, int *code,
 {
     (void)message;
     (cli_has(args, "json") ? info_json : info_text)(session);
-    *code = session->fs ? CLI_OK : CLI_FAILED;
+    *code = is_wrong(session) ? CLI_FAILED : CLI_OK;
     return MOLT_OK;
 }
 

@@ -32,34 +32,47 @@ static const char mv_details[] =
     "\n"
     "  molt fs mv sim:board /main.py /old_main.py";
 
-static int plan_mkdir(struct cli_args *args, struct molt_fsops *session,
-                      struct molt_fs_changes *changes, struct molt_message *message)
+/* Plans one of the paths. */
+typedef int path_planner(const struct cli_args *args, struct molt_fs_changes *changes,
+                         struct molt_fs *fs, const char *path, struct molt_message *message);
+
+static int each_path(const struct cli_args *args, struct molt_fsops *session,
+                     struct molt_fs_changes *changes, path_planner *plan,
+                     struct molt_message *message)
 {
     int error = MOLT_OK;
     for (int i = 1; i < args->operand_count && !error; i++) {
         char path[MOLT_FSOPS_PATH];
         error = fs_path(args, i, path, message);
         if (!error) {
-            error = molt_fsops_plan_mkdir(changes, session->fs, path, cli_has(args, "parents"),
-                                          message);
+            error = plan(args, changes, session->fs, path, message);
         }
     }
     return error;
 }
 
+static int make_one(const struct cli_args *args, struct molt_fs_changes *changes,
+                    struct molt_fs *fs, const char *path, struct molt_message *message)
+{
+    return molt_fsops_plan_mkdir(changes, fs, path, cli_has(args, "parents"), message);
+}
+
+static int remove_one(const struct cli_args *args, struct molt_fs_changes *changes,
+                      struct molt_fs *fs, const char *path, struct molt_message *message)
+{
+    return molt_fsops_plan_remove(changes, fs, path, cli_has(args, "recursive"), message);
+}
+
+static int plan_mkdir(struct cli_args *args, struct molt_fsops *session,
+                      struct molt_fs_changes *changes, struct molt_message *message)
+{
+    return each_path(args, session, changes, make_one, message);
+}
+
 static int plan_rm(struct cli_args *args, struct molt_fsops *session,
                    struct molt_fs_changes *changes, struct molt_message *message)
 {
-    int error = MOLT_OK;
-    for (int i = 1; i < args->operand_count && !error; i++) {
-        char path[MOLT_FSOPS_PATH];
-        error = fs_path(args, i, path, message);
-        if (!error) {
-            error = molt_fsops_plan_remove(changes, session->fs, path, cli_has(args, "recursive"),
-                                           message);
-        }
-    }
-    return error;
+    return each_path(args, session, changes, remove_one, message);
 }
 
 static int plan_mv(struct cli_args *args, struct molt_fsops *session,

@@ -87,30 +87,39 @@ static uint32_t depth_of(const char *path)
     return n;
 }
 
-/* Is there a later entry in the folder that entry i, or the one above it at that depth, is in? */
-static bool goes_on(const struct molt_fs_items *items, uint32_t i, uint32_t depth)
+/*
+ * For each entry, bit n: at n folders below the list's own there is a later entry, so a line goes
+ * on. From the last to the first, as many folders in each other as a list has at most (64).
+ */
+static uint64_t *lines_of(const struct molt_fs_items *items, uint32_t base)
 {
-    for (uint32_t k = i + 1; k < items->count; k++) {
-        uint32_t other = depth_of(items->item[k].path);
-        if (other <= depth) {
-            return other == depth;
-        }
+    uint64_t *lines = malloc((items->count + 1u) * sizeof *lines), later = 0;
+    for (uint32_t i = items->count; lines && i > 0; i--) {
+        uint64_t bit = 1ull << (depth_of(items->item[i - 1].path) - base);
+        lines[i - 1] = later & (bit | (bit - 1));
+        later = lines[i - 1] | bit;
     }
-    return false;
+    return lines;
 }
 
-static void print_tree(const char *path, const struct molt_fs_items *items)
+static int print_tree(const char *path, const struct molt_fs_items *items,
+                      struct molt_message *message)
 {
     uint32_t base = strcmp(path, "/") == 0 ? 1 : depth_of(path) + 1;
+    bool file = items->count == 1 && strcmp(items->item[0].path, path) == 0;
+    uint64_t *lines = lines_of(items, file ? base - 1 : base);
+    if (!lines) {
+        return molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
+    }
     process_print_safe(stdout, path);
     putchar('\n');
-    for (uint32_t i = 0; i < items->count; i++) {
+    for (uint32_t i = 0; i < items->count && !file; i++) {
         const struct molt_fs_item *item = &items->item[i];
-        uint32_t depth = depth_of(item->path);
-        for (uint32_t level = base; level < depth; level++) {
-            printf(goes_on(items, i, level) ? "│   " : "    ");
+        uint32_t depth = depth_of(item->path) - base;
+        for (uint32_t level = 0; level < depth; level++) {
+            printf(lines[i] >> level & 1 ? "│   " : "    ");
         }
-        printf(goes_on(items, i, depth) ? "├── " : "└── ");
+        printf(lines[i] >> depth & 1 ? "├── " : "└── ");
         process_print_safe(stdout, last_of(item->path));
         if (item->is_folder) {
             printf("/\n");
@@ -120,6 +129,8 @@ static void print_tree(const char *path, const struct molt_fs_items *items)
     }
     printf("%u file%s, %u folder%s, %llu bytes\n", items->files, items->files == 1 ? "" : "s",
            items->folders, items->folders == 1 ? "" : "s", (unsigned long long)items->bytes);
+    free(lines);
+    return MOLT_OK;
 }
 
 static int list(struct cli_args *args, struct molt_fsops *session, bool recursive,
@@ -135,7 +146,7 @@ static int list(struct cli_args *args, struct molt_fsops *session, bool recursiv
         if (cli_has(args, "json")) {
             print_json(session, path, &items);
         } else if (recursive) {
-            print_tree(path, &items);
+            error = print_tree(path, &items, message);
         } else {
             print_list(&items);
         }

@@ -21,6 +21,9 @@ void fsops_parent(const char *path, char parent[MOLT_FSOPS_PATH]);
 /* Why no file may be called so; NULL when it may. */
 const char *fsops_name_problem(enum molt_fs_kind kind, const char *name);
 
+/* A new folder so deep that a list of it would be taken for a loop: MOLT_E_ARGUMENT. */
+int fsops_check_depth(const char *folder, struct molt_message *message);
+
 /* Length of the UTF-8 sequence at p, which ends with NUL; 0 when it is none. */
 unsigned fsops_utf8(const unsigned char *p);
 

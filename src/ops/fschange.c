@@ -12,12 +12,12 @@ static int not_there(const char *path, struct molt_message *message)
 
 /* ---- rm ---- */
 
-static int add_removal(struct molt_fs_changes *changes, const struct molt_fs_item *item,
-                       struct molt_message *message)
+/* before: changes of the paths that were named before this one. */
+static int add_removal(struct molt_fs_changes *changes, uint32_t before,
+                       const struct molt_fs_item *item, struct molt_message *message)
 {
-    for (uint32_t i = 0; i < changes->count; i++) {
-        if (changes->item[i].kind == MOLT_FS_REMOVE &&
-            strcmp(changes->item[i].path, item->path) == 0) {
+    for (uint32_t i = 0; i < before; i++) {
+        if (strcmp(changes->item[i].path, item->path) == 0) {
             return MOLT_OK; /* named twice, or with the folder that it is in */
         }
     }
@@ -35,6 +35,7 @@ int molt_fsops_plan_remove(struct molt_fs_changes *changes, struct molt_fs *fs, 
 {
     struct molt_fs_entry entry;
     struct molt_fs_items items = {0};
+    uint32_t before = changes->count;
     int there = fsops_there(fs, path, &entry, message);
     if (there <= 0) {
         return there < 0 ? there : not_there(path, message);
@@ -54,12 +55,12 @@ int molt_fsops_plan_remove(struct molt_fs_changes *changes, struct molt_fs *fs, 
         }
     }
     for (uint32_t i = items.count; i > 0 && !error; i--) {
-        error = add_removal(changes, &items.item[i - 1], message);
+        error = add_removal(changes, before, &items.item[i - 1], message);
     }
     if (!error) {
         char *itself = strdup(path);
         struct molt_fs_item item = {itself, entry.is_folder, entry.size};
-        error = itself ? add_removal(changes, &item, message)
+        error = itself ? add_removal(changes, before, &item, message)
                        : molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
         free(itself);
     }
@@ -126,6 +127,7 @@ int molt_fsops_plan_mkdir(struct molt_fs_changes *changes, struct molt_fs *fs, c
         }
         if (!there) {
             int error = check_name(fs, above, message);
+            error = error ? error : fsops_check_depth(above, message);
             if (error) {
                 return error;
             }

@@ -48,7 +48,8 @@ static void check_place(const struct molt_fsops *session, struct book *book)
         complain(book, "", text);
     } else if (smaller && facts->kind == MOLT_FS_LITTLEFS) {
         snprintf(text, sizeof text,
-                 "takes %llu bytes by its superblock, %s has %u: MicroPython does not mount it so, "
+                 "takes %llu bytes by its superblock, %s has %u: newer MicroPython does not mount "
+                 "it so, "
                  "'molt fs grow' mends it",
                  (unsigned long long)has, session->place.label, session->place.size);
         complain(book, "", text);

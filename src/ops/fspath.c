@@ -91,6 +91,18 @@ unsigned fsops_utf8(const unsigned char *p)
     return code < least[n] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000) ? 0 : n;
 }
 
+int fsops_check_depth(const char *folder, struct molt_message *message)
+{
+    int depth = 0;
+    for (const char *p = folder; *p; p++) {
+        depth += *p == '/';
+    }
+    return depth < FSOPS_DEPTH ? MOLT_OK
+                               : molt_fail(message, MOLT_E_ARGUMENT,
+                                           "'%.100s...': expected at most %d folders in each other",
+                                           folder, FSOPS_DEPTH - 1);
+}
+
 /* What FatFs and MicroPython's configuration of it refuse or would change without a word. */
 static const char *fat_problem(const char *name)
 {

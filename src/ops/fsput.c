@@ -130,12 +130,6 @@ static int put_contents(struct walk *walk, const char *local, const char *remote
                              local);
         }
     }
-    if (walk->depth == FSOPS_DEPTH) {
-        return molt_fail(walk->message, MOLT_E_ARGUMENT,
-                         "%s: expected at most %d folders in each "
-                         "other",
-                         local, FSOPS_DEPTH);
-    }
     walk->above[walk->depth++] = (struct above){status->st_dev, status->st_ino};
     int count = scandir(local, &entry, not_itself, by_name);
     if (count < 0) {
@@ -171,11 +165,15 @@ static int put_folder(struct walk *walk, const char *local, const char *remote,
             "or give another name",
             local, remote);
     }
+    int error = fsops_check_depth(remote, walk->message); /* bounds walk->depth, too */
+    if (error) {
+        return error;
+    }
     if (!there && !fsops_add(walk->changes, MOLT_FS_MKDIR, remote, walk->message)) {
         return MOLT_E_NO_MEMORY;
     }
     walk->fresh = there == 0;
-    int error = put_contents(walk, local, remote, status);
+    error = put_contents(walk, local, remote, status);
     walk->fresh = before;
     return error;
 }

@@ -51,11 +51,25 @@ def test_ls_and_tree(molt, copy):
     assert molt.ok("fs", "tree", "used.bin").splitlines() == [
         "/", "├── lib/", "│   ├── a.py  5000", "│   └── deep/", "│       └── empty  0", "└── main.py  9", "3 files, 2 folders, 5009 bytes"]
     assert molt.ok("fs", "tree", "used.bin", "lib/deep/").splitlines()[:2] == ["/lib/deep", "└── empty  0"]
+    assert molt.ok("fs", "tree", "used.bin", "lib/a.py").splitlines() == ["/lib/a.py", "1 file, 0 folders, 5000 bytes"]
     found = json.loads(molt.ok("fs", "tree", "used.bin", "--json"))
     assert [(row["path"], row["kind"], row["size"]) for row in found["entries"]] == [
         ("/lib", "folder", 0), ("/lib/a.py", "file", 5000), ("/lib/deep", "folder", 0), ("/lib/deep/empty", "file", 0), ("/main.py", "file", 9)]
     assert (found["partition"], found["path"], found["files"], found["folders"], found["bytes"]) == ("vfs", "/", 3, 2, 5009)
     assert [row["path"] for row in json.loads(molt.ok("fs", "ls", "used.bin", "-j"))["entries"]] == ["/lib", "/main.py"]
+
+
+def test_deepest_tree(molt, tmp_path):
+    """63 folders in each other are made and listed; one more would be taken for a loop of a damaged file system."""
+    (tmp_path / "deep.img").write_bytes(fsimage.lfs_image({"/z": b"z"}, 256 * 4096))
+    (tmp_path / ("app" + "/d" * 63)).mkdir(parents=True)
+    molt.ok("fs", "put", "deep.img", "app/", "/")
+    assert "expected at most 63 folders in each other" in molt.fails("fs", "put", "deep.img", "app")
+    assert "expected at most 63 folders in each other" in molt.fails("fs", "mkdir", "deep.img", "/d" * 64)
+    lines = molt.ok("fs", "tree", "deep.img").splitlines()
+    assert len(lines) == 66 and lines[63] == "│   " + "    " * 61 + "└── d/" and lines[64] == "└── z  1"
+    (tmp_path / "deep.img").write_bytes(fsimage.lfs_image({"/d" * n: None for n in range(1, 65)}, 256 * 4096))
+    assert "folders lie in each other without end" in molt.fails("fs", "tree", "deep.img")
 
 
 def test_df_and_info(molt, copy):
@@ -69,7 +83,7 @@ def test_df_and_info(molt, copy):
     facts = json.loads(molt.ok("fs", "info", "used.bin", "--json"))
     assert facts == {"target": "used.bin", "partition": "vfs", "offset": VFS, "size": SIZE, "kind": "littlefs", "variant": "littlefs 2.0",
                      "version": "2.0", "block_size": 4096, "block_count": 512, "bytes": SIZE, "fit": "exact", "mounted": True,
-                     "trouble": None}
+                     "trouble": None, "wrong": False}
     assert "fills its place" in molt.ok("fs", "info", "used.bin")
 
 
@@ -362,7 +376,7 @@ def test_grow(molt, firmware, tmp_path):
     small = fsimage.lfs_image(SMALL, SIZE // 2)
     image = tmp_path / "f.bin"
     image.write_bytes(firmware.read_bytes().ljust(VFS - 0x1000, b"\xff") + small)
-    assert "smaller than its place" in molt.ok("fs", "info", "f.bin")
+    assert "WRONG: smaller than its place" in molt("fs", "info", "f.bin", check=1).stdout
     assert "'molt fs grow' mends it" in molt("fs", "check", "f.bin", check=1).stdout
     (tmp_path / "padded.bin").write_bytes(image.read_bytes().ljust(VFS + SIZE - 0x1000, b"\xff"))
     with pytest.raises(AssertionError, match="EINVAL"):
@@ -401,7 +415,7 @@ def test_larger_than_its_partition(molt, firmware, tmp_path):
     image = tmp_path / "f.bin"
     image.write_bytes(firmware.read_bytes().ljust(VFS - 0x1000, b"\xff") + big)
     facts = json.loads(molt("fs", "info", "f.bin", "--json", check=1).stdout)
-    assert facts["fit"] == "larger" and not facts["mounted"] and facts["bytes"] == 2 * SIZE
+    assert facts["fit"] == "larger" and not facts["mounted"] and facts["wrong"] and facts["bytes"] == 2 * SIZE
     assert "WRONG: littlefs 2.0 takes 4194304 bytes by its superblock, vfs has 2097152" in molt("fs", "check", "f.bin", check=1).stdout
     before = image.read_bytes()
     for words in (["ls", "f.bin"], ["put", "f.bin", image], ["grow", "f.bin"]):
