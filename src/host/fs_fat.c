@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "host/fs_fat_names.h"
 
 #define TEMPORARY "/.molt-new"
@@ -29,7 +30,7 @@ static FATFS *fatfs_of(struct fs_fat *fs)
     return &((struct whole *)(void *)fs)->fatfs;
 }
 
-int fs_fat_result(struct fs_fat *fs, int answer)
+int fs_fat_result(struct fs_fat *fs, unsigned answer)
 {
     static const int16_t error[] = {[FR_OK] = MOLT_OK,
                                     [FR_DISK_ERR] = MOLT_E_FORMAT, /* outside of the volume */
@@ -52,7 +53,7 @@ int fs_fat_result(struct fs_fat *fs, int answer)
         fs->disk.error = MOLT_OK;
         return result;
     }
-    bool known = answer > 0 && (size_t)answer < sizeof error / sizeof error[0] && error[answer];
+    bool known = answer < sizeof error / sizeof error[0] && error[answer];
     return known ? error[answer] : MOLT_E_ARGUMENT;
 }
 
@@ -66,14 +67,26 @@ static int enter(struct molt_fs *base, fs_operation *operation, struct fs_call *
 
 /* ---- Paths ---- */
 
+/* FatFs would take another file: it drops dots and blanks at the end, and ends a name at the
+ * others. */
+static bool is_name(const char *name, size_t m)
+{
+    for (size_t i = 0; i < m; i++) {
+        if ((unsigned char)name[i] < ' ' || name[i] == '\\') {
+            return false;
+        }
+    }
+    return name[m - 1] != '.' && name[m - 1] != ' ';
+}
+
 /* One more name at the end of made, which has n bytes: as MicroPython would have made it, else as
  * it is. */
 static int add_name(struct fs_fat *fs, char made[FS_FAT_PATH], size_t n, const char *name, size_t m)
 {
     FILINFO info;
     char plain[FS_PATH_MAX];
-    if (name[m - 1] == '.' || name[m - 1] == ' ') {
-        return MOLT_E_ARGUMENT; /* FatFs would drop it, and take another file */
+    if (!is_name(name, m)) {
+        return MOLT_E_ARGUMENT;
     }
     made[n] = '/';
     if (!fs_fat_name_to_medium(made + n + 1, FS_FAT_PATH - n - 1, name, m)) {
@@ -518,18 +531,44 @@ static const struct fs_ops fat_ops = {enter,        op_stat,      op_dir_open, o
 
 /* ---- Making and mounting ---- */
 
+/* FatFs' number of clusters is that of its smallest volume, where this one is smaller. */
+static int set_entries(struct fs_fat *fs, FATFS *fatfs)
+{
+    uint8_t total[2];
+    int result = fs_sectors_read(fs->disk.sectors, 19, total, sizeof total);
+    uint32_t sectors = molt_get_le16(total);
+    if (result == MOLT_OK && sectors > 0 && sectors < FS_FAT_SECTORS_MIN) {
+        uint32_t left = sectors > fatfs->database ? sectors - (uint32_t)fatfs->database : 0;
+        fatfs->n_fatent = left / fatfs->csize + 2;
+        result = left >= fatfs->csize ? MOLT_OK : MOLT_E_FORMAT;
+    }
+    return result;
+}
+
 static int op_mount(struct molt_fs *base, struct fs_call *call)
 {
     struct fs_fat *fs = of(base);
     FATFS *fatfs = fatfs_of(fs);
     const char drive[] = {(char)('0' + fs->number), ':', '\0'};
     (void)call;
+    fs->disk.mounting = true;
     int result = fs_fat_result(fs, f_mount(fatfs, drive, 1));
+    fs->disk.mounting = false;
+    if (result == MOLT_OK) {
+        /* A volume in a table of partitions is not what the boot sector said. */
+        result = fatfs->volbase == 0 ? set_entries(fs, fatfs) : MOLT_E_FORMAT;
+    }
     if (result == MOLT_OK) {
         uint32_t bits = fatfs->fs_type == FS_FAT12 ? 12 : fatfs->fs_type == FS_FAT16 ? 16 : 32;
-        fs->geometry = (struct fs_fat_geometry){
-            bits,         fatfs->ssize,    fatfs->fatbase,  fatfs->n_fats, fatfs->fsize,
-            fatfs->csize, fatfs->n_fatent, fatfs->database, fatfs->dirbase};
+        fs->geometry = (struct fs_fat_geometry){.bits = bits,
+                                                .sector_size = fatfs->ssize,
+                                                .fat_at = fatfs->fatbase,
+                                                .fats = fatfs->n_fats,
+                                                .fat_size = fatfs->fsize,
+                                                .cluster = fatfs->csize,
+                                                .entries = fatfs->n_fatent,
+                                                .data_at = fatfs->database,
+                                                .root = fatfs->dirbase};
     }
     return result;
 }

@@ -30,7 +30,7 @@ struct fs_fat {
 };
 
 /* FatFs' answer (an FRESULT) as ours; what the flash said goes first. */
-int fs_fat_result(struct fs_fat *fs, int answer);
+int fs_fat_result(struct fs_fat *fs, unsigned answer);
 
 /* A tidy path as FatFs takes it, into path. */
 int fs_fat_path(struct fs_fat *fs, const char *path, char made[FS_FAT_PATH]);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "core/bytes.h"
 #include "molt/error.h"
 
 static pthread_mutex_t lock;
@@ -84,14 +85,28 @@ static int inside(const struct fs_fat_disk *disk, LBA_t sector, UINT count)
     return sector < disk->sector_count && count <= disk->sector_count - sector;
 }
 
+/* Says FS_FAT_SECTORS_MIN where the boot sector says less; fs_fat.c puts the number of clusters
+ * right. */
+static void enlarge(BYTE *boot)
+{
+    uint32_t sectors = molt_get_le16(boot + 19);
+    if (sectors > 0 && sectors < FS_FAT_SECTORS_MIN) {
+        molt_put_le16(boot + 19, FS_FAT_SECTORS_MIN);
+    }
+}
+
 DRESULT disk_read(BYTE drive, BYTE *buffer, LBA_t sector, UINT count)
 {
     struct fs_fat_disk *disk = disks[drive];
     if (!inside(disk, sector, count)) {
         return RES_PARERR;
     }
-    return result_of(disk, fs_sectors_read(disk->sectors, sector * disk->sector_size, buffer,
-                                           count * disk->sector_size));
+    int result = fs_sectors_read(disk->sectors, sector * disk->sector_size, buffer,
+                                 count * disk->sector_size);
+    if (result == MOLT_OK && disk->mounting && sector == 0) {
+        enlarge(buffer);
+    }
+    return result_of(disk, result);
 }
 
 DRESULT disk_write(BYTE drive, const BYTE *buffer, LBA_t sector, UINT count)

@@ -6,6 +6,7 @@
 #ifndef MOLT_HOST_FS_FAT_VOLUME_H
 #define MOLT_HOST_FS_FAT_VOLUME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "host/fs_sectors.h"
@@ -13,8 +14,13 @@
 struct fs_fat_disk {
     struct fs_sectors *sectors;
     uint32_t sector_size, sector_count;
-    int error; /* the last of the flash, because FatFs passes on only its own numbers */
+    bool mounting; /* the boot sector of a small volume is shown as of a larger one: fs_fat_volume.c
+                    */
+    int error;     /* the last of the flash, because FatFs passes on only its own numbers */
 };
+
+/* FatFs mounts no volume of fewer sectors; MicroPython makes them from 50. */
+#define FS_FAT_SECTORS_MIN 128u
 
 /* The lock is the thread's own: it may enter again. */
 void fs_fat_enter(void);

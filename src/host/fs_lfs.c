@@ -47,9 +47,10 @@ static bool inside(const struct fs_lfs *fs, lfs_block_t block, lfs_off_t at, lfs
     return block < fs->size / block_size && at <= block_size && n <= block_size - at;
 }
 
+/* Of a block, from the start of the range. */
 static uint32_t address(const struct fs_lfs *fs, lfs_block_t block, lfs_off_t at)
 {
-    return fs->offset + block * fs->config->block_size + at;
+    return block * fs->config->block_size + at;
 }
 
 static int device_read(const struct lfs_config *config, lfs_block_t block, lfs_off_t at,
@@ -63,7 +64,10 @@ static int device_read(const struct lfs_config *config, lfs_block_t block, lfs_o
         fs_trap_spring(); /* going round in circles */
     }
     fs->budget -= n;
-    return device_result(fs, molt_flash_read(&fs->flash, address(fs, block, at), buffer, n));
+    uint32_t from = address(fs, block, at);
+    return device_result(fs, fs->sectors
+                                 ? fs_sectors_read(fs->sectors, from, buffer, n)
+                                 : molt_flash_read(&fs->flash, fs->offset + from, buffer, n));
 }
 
 static int device_program(const struct lfs_config *config, lfs_block_t block, lfs_off_t at,
@@ -73,23 +77,28 @@ static int device_program(const struct lfs_config *config, lfs_block_t block, lf
     if (!inside(fs, block, at, n)) {
         return LFS_ERR_CORRUPT;
     }
-    return device_result(fs, molt_flash_program(&fs->flash, address(fs, block, at), data, n));
+    uint32_t to = address(fs, block, at);
+    return device_result(fs, fs->sectors
+                                 ? fs_sectors_write(fs->sectors, to, data, n)
+                                 : molt_flash_program(&fs->flash, fs->offset + to, data, n));
 }
 
 static int device_erase(const struct lfs_config *config, lfs_block_t block)
 {
     struct fs_lfs *fs = config->context;
-    if (!inside(fs, block, 0, config->block_size)) {
+    uint32_t n = config->block_size, at = address(fs, block, 0);
+    if (!inside(fs, block, 0, n)) {
         return LFS_ERR_CORRUPT;
     }
-    return device_result(fs,
-                         molt_flash_erase(&fs->flash, address(fs, block, 0), config->block_size));
+    return device_result(fs, fs->sectors ? fs_sectors_fill(fs->sectors, at, 0xFF, n)
+                                         : molt_flash_erase(&fs->flash, fs->offset + at, n));
 }
 
 static int device_sync(const struct lfs_config *config)
 {
     struct fs_lfs *fs = config->context;
-    return device_result(fs, molt_flash_sync(&fs->flash));
+    return device_result(fs,
+                         fs->sectors ? fs_sectors_flush(fs->sectors) : molt_flash_sync(&fs->flash));
 }
 
 int fs_lfs_result(struct fs_lfs *fs, int answer)
@@ -362,12 +371,15 @@ static int op_grow(struct molt_fs *base, struct fs_call *call)
 
 static int op_flush(struct molt_fs *base, struct fs_call *call)
 {
+    struct fs_lfs *fs = of(base);
     (void)call;
-    return fs_lfs_result(of(base), lfs_unmount(of(base)->lfs));
+    int result = fs_lfs_result(fs, lfs_unmount(fs->lfs));
+    return result == MOLT_OK && fs->sectors ? fs_sectors_flush(fs->sectors) : result;
 }
 
 static void destroy(struct molt_fs *base)
 {
+    fs_sectors_close(of(base)->sectors);
     free(of(base)->buffers);
     free(of(base)->scratch);
     free(base);
@@ -435,7 +447,14 @@ static int prepare(struct fs_lfs **made, const struct molt_flash *flash, uint32_
                                       .read_buffer = fs->buffers,
                                       .prog_buffer = fs->buffers + cache,
                                       .lookahead_buffer = fs->buffers + 3 * (size_t)cache};
-    return MOLT_OK;
+    uint32_t sector = molt_flash_sector_size(flash, offset);
+    int result = sector && block_size % sector == 0
+                     ? MOLT_OK
+                     : fs_sectors_open(&fs->sectors, flash, offset, size);
+    if (result != MOLT_OK) {
+        destroy(&fs->base);
+    }
+    return result;
 }
 
 static int op_mount(struct molt_fs *base, struct fs_call *call)
@@ -484,6 +503,9 @@ int fs_lfs_format(const struct molt_flash *flash, uint32_t offset, uint32_t size
     made->config->block_count = size / options->block_size;
     made->config->disk_version = options->lfs_version ? options->lfs_version : 0x00020001;
     result = enter(&made->base, op_format, NULL);
+    if (result == MOLT_OK && made->sectors) {
+        result = fs_sectors_flush(made->sectors);
+    }
     destroy(&made->base);
     return result;
 }

@@ -3,6 +3,7 @@
 #define MOLT_HOST_FS_LFS_H
 
 #include "host/fs_internal.h"
+#include "host/fs_sectors.h"
 
 struct lfs;
 struct lfs_config;
@@ -13,11 +14,12 @@ struct fs_lfs {
     struct lfs_config *config;
     struct molt_flash flash;
     uint32_t offset, size;
-    int flash_error;       /* the last one, because littlefs passes on only its own numbers */
-    bool broken;           /* littlefs met the impossible: it is not entered again */
-    uint64_t budget;       /* bytes that the running call may still read */
-    uint32_t used_at_most; /* blocks; 0: not known */
-    uint8_t *buffers;      /* of littlefs: read, program, file, lookahead */
+    struct fs_sectors *sectors; /* between, where a block is smaller than a sector; else NULL */
+    int flash_error;            /* the last one, because littlefs passes on only its own numbers */
+    bool broken;                /* littlefs met the impossible: it is not entered again */
+    uint64_t budget;            /* bytes that the running call may still read */
+    uint32_t used_at_most;      /* blocks; 0: not known */
+    uint8_t *buffers;           /* of littlefs: read, program, file, lookahead */
     uint8_t *file_buffer;
     void *scratch; /* of a check that runs */
 };

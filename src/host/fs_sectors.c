@@ -215,6 +215,20 @@ int fs_sectors_write(struct fs_sectors *sectors, uint32_t at, const void *data, 
     return move(sectors, at, NULL, data, n);
 }
 
+int fs_sectors_fill(struct fs_sectors *sectors, uint32_t at, uint8_t byte, uint32_t n)
+{
+    uint8_t bytes[256];
+    int result = MOLT_OK;
+    memset(bytes, byte, sizeof bytes);
+    while (n > 0 && result == MOLT_OK) {
+        uint32_t m = n < sizeof bytes ? n : (uint32_t)sizeof bytes;
+        result = fs_sectors_write(sectors, at, bytes, m);
+        at += m;
+        n -= m;
+    }
+    return result;
+}
+
 int fs_sectors_flush(struct fs_sectors *sectors)
 {
     for (struct line *line; (line = first_dirtied(sectors)) != NULL;) {

@@ -19,6 +19,7 @@ void fs_sectors_close(struct fs_sectors *sectors); /* what was not flushed is lo
 /* Offsets from the start of the range. MOLT_E_RANGE, MOLT_E_NO_MEMORY, or what the flash says. */
 int fs_sectors_read(struct fs_sectors *sectors, uint32_t at, void *buffer, uint32_t n);
 int fs_sectors_write(struct fs_sectors *sectors, uint32_t at, const void *data, uint32_t n);
+int fs_sectors_fill(struct fs_sectors *sectors, uint32_t at, uint8_t byte, uint32_t n);
 
 /* In the order in which the sectors were first written; then the flash is synced. */
 int fs_sectors_flush(struct fs_sectors *sectors);

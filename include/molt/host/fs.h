@@ -100,7 +100,7 @@ struct molt_fs_entry {
     uint32_t size; /* bytes; 0 for folders */
 };
 
-/* The root has the name "/". */
+/* The root has the name "/"; on FAT a name is in the letters that were asked for. */
 int molt_fs_stat(struct molt_fs *fs, const char *path, struct molt_fs_entry *entry);
 
 /* 1 and the next entry, 0 at the end; without . and .., in the order of the medium. The folder must
