@@ -25,6 +25,20 @@ const char *map_subtype_name(uint8_t type, uint8_t subtype, char text[8])
     return name ? name : text;
 }
 
+void map_json_row(struct json_out *json, const char *key, const struct molt_partition *row)
+{
+    json_open(json, key, '{');
+    json_text(json, "name", row->label);
+    json_number(json, "type", row->type);
+    json_number(json, "subtype", row->subtype);
+    json_text(json, "type_name", molt_partition_type_name(row->type));
+    json_text(json, "subtype_name", molt_partition_subtype_name(row->type, row->subtype));
+    json_number(json, "offset", row->offset);
+    json_number(json, "size", row->size);
+    json_number(json, "flags", row->flags);
+    json_close(json, '}');
+}
+
 unsigned map_width(void)
 {
     struct winsize size;

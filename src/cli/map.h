@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "cli/json.h"
 #include "molt/espimage.h"
 #include "molt/ptable.h"
 
@@ -24,5 +25,8 @@ void map_print(FILE *out, const struct molt_chip *chip, const struct molt_ptable
 /* "app", "data", ...; "ota_0", "nvs", "fat", ... or a number. */
 const char *map_type_name(uint8_t type, char text[8]);
 const char *map_subtype_name(uint8_t type, uint8_t subtype, char text[8]);
+
+/* {name, type, subtype, type_name, subtype_name (null: a number only), offset, size, flags}. */
+void map_json_row(struct json_out *json, const char *key, const struct molt_partition *row);
 
 #endif

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "cli/json.h"
+#include "cli/map.h"
 #include "cli/print_identity.h"
 #include "cli/print_info.h"
 #include "molt/uf2.h"
@@ -100,15 +101,7 @@ static void json_table(struct json_out *json, const struct molt_info *info,
     json_number(json, "error", info->table_error);
     json_open(json, "partitions", '[');
     for (uint32_t i = 0; i < target->table.count; i++) {
-        const struct molt_partition *row = &target->table.row[i];
-        json_open(json, NULL, '{');
-        json_plain(json, "name", row->label);
-        json_number(json, "type", row->type);
-        json_number(json, "subtype", row->subtype);
-        json_number(json, "offset", row->offset);
-        json_number(json, "size", row->size);
-        json_number(json, "flags", row->flags);
-        json_close(json, '}');
+        map_json_row(json, NULL, &target->table.row[i]);
     }
     json_close(json, ']');
     json_close(json, '}');

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/map.h"
 #include "molt/host/file.h"
 #include "molt/ops/tablefile.h"
 
@@ -34,11 +35,6 @@ static const char details[] =
     "  partitions: [{name, type, subtype, type_name, subtype_name, offset, size, flags}],\n"
     "  text (the CSV), problem (null, or the rule that the table breaks)";
 
-static void json_name(struct json_out *json, const char *key, const char *name)
-{
-    json_text(json, key, name); /* NULL gives null */
-}
-
 static void print_json(const struct molt_table_found *found, const char *name, uint32_t offset,
                        const char *text)
 {
@@ -55,17 +51,7 @@ static void print_json(const struct molt_table_found *found, const char *name, u
     json_bool(&json, "md5", found->table.has_md5);
     json_open(&json, "partitions", '[');
     for (uint32_t i = 0; i < found->table.count; i++) {
-        const struct molt_partition *row = &found->table.row[i];
-        json_open(&json, NULL, '{');
-        json_text(&json, "name", row->label);
-        json_number(&json, "type", row->type);
-        json_number(&json, "subtype", row->subtype);
-        json_name(&json, "type_name", molt_partition_type_name(row->type));
-        json_name(&json, "subtype_name", molt_partition_subtype_name(row->type, row->subtype));
-        json_number(&json, "offset", row->offset);
-        json_number(&json, "size", row->size);
-        json_number(&json, "flags", row->flags);
-        json_close(&json, '}');
+        map_json_row(&json, NULL, &found->table.row[i]);
     }
     json_close(&json, ']');
     json_text(&json, "text", text);

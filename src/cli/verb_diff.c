@@ -33,8 +33,9 @@ static const char details[] =
     "Keys of --json (numbers are bytes; null = not there):\n"
     "  a, b: {target, kind, chip, flash_size}, same\n"
     "  differences: [{what, change: \"changed\", \"added\" or \"removed\", partition, path, a, b\n"
-    "  (in words)}]; of rows also old, new: {name, type, subtype, offset, size, flags} and moved,\n"
-    "  resized, renamed, retyped; of bytes and nvs also first, count (nvs: pages of 4096 bytes).\n"
+    "  (in words)}]; of rows also moved, resized, renamed, retyped, and old, new: {name, type,\n"
+    "  subtype, type_name, subtype_name, offset, size, flags}; of bytes and nvs also first, count\n"
+    "  (nvs: pages of 4096 bytes).\n"
     "  what: chip, flash size, header, bootloader, table, row, app, otadata, nvs, file system, "
     "file,\n"
     "  folder, bytes";
@@ -58,18 +59,11 @@ static void json_side(struct json_out *json, const char *key, const struct molt_
 static void json_row(struct json_out *json, const char *key, const struct molt_partition *row,
                      bool there)
 {
-    if (!there) {
+    if (there) {
+        map_json_row(json, key, row);
+    } else {
         json_nothing(json, key);
-        return;
     }
-    json_open(json, key, '{');
-    json_text(json, "name", row->label);
-    json_number(json, "type", row->type);
-    json_number(json, "subtype", row->subtype);
-    json_number(json, "offset", row->offset);
-    json_number(json, "size", row->size);
-    json_number(json, "flags", row->flags);
-    json_close(json, '}');
 }
 
 static void json_item(struct json_out *json, const struct molt_diff_item *item)

@@ -173,6 +173,13 @@ static void the_other_row_is_a_line(void **state)
     assert_int_equal(diag.offset, 5);
     assert_int_equal(diag.expected, 3);
     assert_string_equal(diag.what, "the same name as row");
+    /* Other values are no lines. */
+    assert_int_equal(parse(&table,
+                           "#\notadata,data,ota,,8K\nota_0,app,ota_0,,1M\nota_2,app,ota_2,,1M\n",
+                           NULL, &diag),
+                     MOLT_E_TABLE_SLOTS);
+    assert_int_equal(diag.offset, 4);
+    assert_int_equal(diag.expected, 1);
 }
 
 static void options_count(void **state)
