@@ -39,6 +39,9 @@ int fsops_fail(struct molt_message *message, int error, const char *what, const 
 struct molt_fs_change *fsops_add(struct molt_fs_changes *changes, enum molt_fs_change_kind kind,
                                  const char *path, struct molt_message *message);
 
+/* What a change holds. */
+void fsops_change_free(struct molt_fs_change *change);
+
 /* Room for one more of size bytes in *items; false when there is no memory. */
 bool fsops_room(void *items, uint32_t count, uint32_t *capacity, size_t size);
 

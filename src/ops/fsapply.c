@@ -162,6 +162,11 @@ void molt_fsops_describe(const struct molt_fs_changes *changes, const struct mol
 {
     const struct molt_place *place = &session->place;
     uint32_t i = 0;
+    if (changes->same) {
+        molt_plan_add(plan, MOLT_STEP_KEEP, 0, 0, place->label,
+                      "%u file%s, %llu bytes, the same already", changes->same,
+                      changes->same == 1 ? "" : "s", (unsigned long long)changes->same_bytes);
+    }
     if (changes->count == 0) {
         return;
     }

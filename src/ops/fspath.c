@@ -208,13 +208,18 @@ struct molt_fs_change *fsops_add(struct molt_fs_changes *changes, enum molt_fs_c
     return change;
 }
 
+void fsops_change_free(struct molt_fs_change *change)
+{
+    free(change->path);
+    free(change->to);
+    free(change->source);
+    free(change->bytes);
+}
+
 void molt_fs_changes_free(struct molt_fs_changes *changes)
 {
     for (uint32_t i = 0; i < changes->count; i++) {
-        free(changes->item[i].path);
-        free(changes->item[i].to);
-        free(changes->item[i].source);
-        free(changes->item[i].bytes);
+        fsops_change_free(&changes->item[i]);
     }
     free(changes->item);
     molt_fs_items_free(&changes->lost);

@@ -417,6 +417,37 @@ int fsops_read_sources(struct molt_fs_changes *changes, struct molt_message *mes
     return error;
 }
 
+/* Is the file that would be replaced the same already? One that cannot be read is not. */
+static bool is_same(const struct molt_fs_change *change, struct molt_fs *fs)
+{
+    uint8_t *bytes = NULL;
+    uint32_t n = 0;
+    if (change->kind != MOLT_FS_WRITE || !change->replaces || change->old_size != change->size) {
+        return false;
+    }
+    bool same = molt_fs_read_file(fs, change->path, &bytes, &n) == MOLT_OK && n == change->size &&
+                memcmp(bytes, change->bytes, n) == 0;
+    free(bytes);
+    return same;
+}
+
+/* Flash wears: what is there already is not written again. */
+static void leave_out_same(struct molt_fs_changes *changes, struct molt_fs *fs)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < changes->count; i++) {
+        struct molt_fs_change *change = &changes->item[i];
+        if (is_same(change, fs)) {
+            changes->same++;
+            changes->same_bytes += change->size;
+            fsops_change_free(change);
+        } else {
+            changes->item[kept++] = *change;
+        }
+    }
+    changes->count = kept;
+}
+
 int fsops_load(struct molt_fs_changes *changes, struct molt_fs *fs, struct molt_message *message)
 {
     struct molt_fs_space space;
@@ -436,7 +467,11 @@ int fsops_load(struct molt_fs_changes *changes, struct molt_fs *fs, struct molt_
                          files == 1 ? "s" : "", (long long)blocks, space.block_size,
                          space.total - space.used, space.total);
     }
-    return fsops_read_sources(changes, message);
+    error = fsops_read_sources(changes, message);
+    if (!error) {
+        leave_out_same(changes, fs);
+    }
+    return error;
 }
 
 int molt_fsops_plan_put(struct molt_fs_changes *changes, struct molt_fs *fs,
@@ -470,6 +505,8 @@ int molt_fsops_put_tree(struct molt_fs *fs, const char *local, const char *remot
     }
     if (!error) {
         fsops_blocks(&changes, molt_fs_kind_of(fs), 1, &count, &total);
+        count += changes.same;
+        total += changes.same_bytes;
         error = fsops_apply(fs, &changes, &at, NULL, message);
     }
     if (files) {

@@ -3,6 +3,7 @@ molt reads what they write."""
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -257,6 +258,17 @@ def test_put_replaces_and_follows_links(molt, copy, tmp_path):
     assert tree == {**SMALL, "/main.py": b"better", "/dir": None, "/folder": None, "/link.py": b"outside"}
 
 
+def test_what_is_there_already_is_not_written(molt, copy, tmp_path):
+    image = copy("small.img")
+    fsimage.write_local(tmp_path / "app", {**SMALL, "/main.py": b"print(2)\n"})
+    plan = molt.ok("fs", "put", "small.img", "app/", "/")
+    assert "2 files, 5000 bytes, the same already" in plan and "/main.py, 9 bytes (replaces 9 bytes)" in plan and "a.py" not in plan
+    assert fsimage.lfs_tree(image.read_bytes()) == {**SMALL, "/main.py": b"print(2)\n"}
+    os.utime(image, (1, 1))
+    assert "3 files, 5009 bytes, the same already" in molt.ok("fs", "put", "small.img", "app/", "/")
+    assert image.stat().st_mtime == 1
+
+
 def test_output_leaves_the_target(molt, copy, tmp_path):
     image = copy("small.img")
     before = image.read_bytes()
@@ -407,6 +419,22 @@ def test_check_names_what_is_wrong(molt, copy, tmp_path):
     # Nothing of a folder is written when one of its files cannot be read.
     assert "'/lib/a.py': cannot be read" in molt.fails("fs", "get", "small.img", "/", "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_damaged_images_end_with_words(molt, images, tmp_path, seed):
+    """Whatever the bytes: a message or an answer, and no file that fails is changed."""
+    chance = random.Random(seed)
+    data = bytearray((images / "small.img").read_bytes())
+    used = [at for at in range(0, len(data), 4096) if data[at:at + 4096] != b"\xff" * 4096]
+    for _ in range(chance.choice([1, 4, 30])):
+        data[chance.choice(used) + chance.randrange(chance.choice([64, 512]))] ^= chance.randrange(1, 256)
+    (tmp_path / "x").write_bytes(b"x" * 5000)
+    for words in (["tree", "d.img"], ["check", "d.img"], ["get", "d.img", "/", "out/"], ["put", "d.img", "x"], ["rm", "-r", "d.img", "lib"]):
+        (tmp_path / "d.img").write_bytes(bytes(data))
+        done = molt("fs", *words)
+        assert done.returncode in (0, 1) and (done.returncode == 0 or done.stderr or "WRONG" in done.stdout)
+        assert done.returncode == 0 or (tmp_path / "d.img").read_bytes() == bytes(data)
 
 
 def test_larger_than_its_partition(molt, firmware, tmp_path):

@@ -127,6 +127,8 @@ struct molt_fs_changes {
     uint32_t grow_to;          /* bytes that GROW gives it */
     struct molt_fs_items lost; /* files that FORMAT takes away */
     uint32_t carried;          /* files that it takes away and that are written again */
+    uint32_t same;             /* files to put that are there already, byte for byte: left out */
+    uint64_t same_bytes;
 };
 
 void molt_fs_changes_free(struct molt_fs_changes *changes);
@@ -146,9 +148,10 @@ struct molt_put_request {
 
 /*
  * Folders with all that is in them, in sorted order. Links are followed. Nothing is read that
- * cannot fit. MOLT_E_NOT_FOUND (a local file, a link to nothing, the remote's folder),
- * MOLT_E_ARGUMENT (a name that the file system cannot hold, a device or socket, links in a loop, a
- * file where a folder is, two locals for one name), MOLT_E_NO_SPACE, errors of reading.
+ * cannot fit; a file that is there already with the same bytes is not written again.
+ * MOLT_E_NOT_FOUND (a local file, a link to nothing, the remote's folder), MOLT_E_ARGUMENT (a name
+ * that the file system cannot hold, a device or socket, links in a loop, a file where a folder is,
+ * two locals for one name), MOLT_E_NO_SPACE, errors of reading.
  */
 int molt_fsops_plan_put(struct molt_fs_changes *changes, struct molt_fs *fs,
                         const struct molt_put_request *request, struct molt_message *message);
