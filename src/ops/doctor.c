@@ -221,6 +221,13 @@ const char *doctor_label(const struct molt_partition *row, char text[17])
     return text;
 }
 
+/* A '?' may stand for a byte that is not printable: no name to give. */
+const char *doctor_word(const char *label, char word[DOCTOR_WORD])
+{
+    word[0] = 0;
+    return label[0] == '-' || strchr(label, '?') ? word : molt_shell_word(word, DOCTOR_WORD, label);
+}
+
 static int examine(struct doctor_work *work, struct molt_message *message)
 {
     const struct molt_target *target = work->target;

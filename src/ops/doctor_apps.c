@@ -62,8 +62,8 @@ static void merged(struct doctor_work *work, const struct molt_info_image *app)
         "'%s' at 0x%x holds a whole firmware file, or a bootloader: ESP-IDF accepts it as an "
         "update, but no bootloader starts it; only the app in it belongs there",
         app->label, app->offset);
-    char label[40], name[200];
-    molt_shell_word(label, sizeof label, app->label);
+    char label[DOCTOR_WORD], name[200];
+    doctor_word(app->label, label);
     if (molt_shell_word(name, sizeof name, work->target->name)[0] && label[0]) {
         molt_finding_fix(found, "molt read %s %s=merged.bin && molt write %s %s=merged.bin", name,
                          label, name, label);
@@ -204,9 +204,9 @@ static void stale(struct doctor_work *work)
             "another place than the one that was written?",
             at, row ? "where the table has partition '" : "where the table has nothing",
             row ? doctor_label(row, label) : "", row ? "'" : "");
-        char place[40];
+        char place[DOCTOR_WORD];
         if (row) {
-            molt_shell_word(place, sizeof place, label);
+            doctor_word(label, place);
         } else {
             snprintf(place, sizeof place, "0x%x+0x%x", at, SECTOR);
         }

@@ -22,7 +22,10 @@ static void otadata_rows(struct doctor_work *work, uint32_t slots)
                 "there are two otadata, '%s' at 0x%x and '%s' at 0x%x: the bootloader takes the "
                 "last, the application the first, so an update never boots",
                 doctor_label(first, label), first->offset, doctor_label(row, other), row->offset);
-            doctor_fix_edit(found, work->target, "--delete %s", doctor_label(row, other));
+            char word[DOCTOR_WORD];
+            if (doctor_word(other, word)[0]) {
+                doctor_fix_edit(found, work->target, "--delete %s", word);
+            }
             continue;
         }
         first = row;
@@ -109,9 +112,10 @@ static void chosen(struct doctor_work *work)
         "to '%s'",
         slot->label, how, slot->empty ? "is empty" : molt_strerror(slot->error),
         molt_boot_label(boot, boot->next));
-    char word[40];
-    molt_shell_word(word, sizeof word, molt_boot_label(boot, boot->next));
-    doctor_fix(found, work->target, "ota set-boot", word);
+    char word[DOCTOR_WORD];
+    if (doctor_word(molt_boot_label(boot, boot->next), word)[0]) {
+        doctor_fix(found, work->target, "ota set-boot", word);
+    }
 }
 
 static void running(struct doctor_work *work)
@@ -132,13 +136,14 @@ static void running(struct doctor_work *work)
     bool waits =
         record && (record->state == MOLT_OTA_NEW || record->state == MOLT_OTA_PENDING_VERIFY);
     if (boot->running_known && boot->running != boot->next && !waits) {
-        char word[40];
-        molt_shell_word(word, sizeof word, runs);
-        doctor_fix(doctor_found(work->doctor, DOCTOR_OTADATA_DISAGREES,
-                                "'%s' runs, but '%s' boots next: an update would be written over "
-                                "the wrong one",
-                                runs, next),
-                   work->target, "ota set-boot", word);
+        char word[DOCTOR_WORD];
+        struct molt_finding *found = doctor_found(
+            work->doctor, DOCTOR_OTADATA_DISAGREES,
+            "'%s' runs, but '%s' boots next: an update would be written over the wrong one", runs,
+            next);
+        if (doctor_word(runs, word)[0]) {
+            doctor_fix(found, work->target, "ota set-boot", word);
+        }
     } else if (waits) {
         struct molt_finding *found = doctor_found(
             work->doctor, DOCTOR_OTADATA_TRIAL,
@@ -149,8 +154,6 @@ static void running(struct doctor_work *work)
                   "confirmed",
             next);
         if (!work->target->board) {
-            char word[40];
-            molt_shell_word(word, sizeof word, next);
             doctor_fix(found, work->target, "ota confirm", "");
         }
     }

@@ -45,8 +45,8 @@ static void sizes(struct doctor_work *work, const struct molt_place *place,
                   const struct molt_fs_facts *facts)
 {
     uint64_t size = (uint64_t)facts->block_size * facts->block_count;
-    char word[40], rest[60];
-    molt_shell_word(word, sizeof word, place->label);
+    char word[DOCTOR_WORD], rest[DOCTOR_WORD + 4];
+    doctor_word(place->label, word);
     if (size > place->size) {
         struct molt_finding *found = doctor_found(
             work->doctor, DOCTOR_FS_LARGER,
@@ -55,7 +55,7 @@ static void sizes(struct doctor_work *work, const struct molt_place *place,
             "lost",
             facts->variant, place->label, place->offset, facts->block_count, facts->block_size,
             (unsigned long long)size, place->size);
-        if (place->row && has_room(work->target, place, size)) {
+        if (word[0] && place->row && has_room(work->target, place, size)) {
             doctor_fix_edit(found, work->target, "--resize %s=0x%x", word, (uint32_t)size);
         }
     } else if (place->size - size >= BLOCK) {
@@ -65,7 +65,7 @@ static void sizes(struct doctor_work *work, const struct molt_place *place,
             "used",
             facts->variant, place->label, place->offset, (unsigned long long)size, place->size,
             (uint32_t)(place->size - size) >> 10);
-        if (facts->kind == MOLT_FS_LITTLEFS) {
+        if (word[0] && facts->kind == MOLT_FS_LITTLEFS) {
             snprintf(rest, sizeof rest, "-p %s", word);
             doctor_fix(found, work->target, "fs grow", rest);
         }
@@ -111,14 +111,16 @@ static int file_system(struct doctor_work *work, const struct molt_place *place)
     }
     error = is_erased(target, place, &erased);
     if (!error && !erased) {
-        char word[40];
+        char word[DOCTOR_WORD];
         struct molt_finding *found = doctor_found(
             work->doctor, DOCTOR_FS_UNKNOWN,
             "'%s' at 0x%x holds neither littlefs nor FAT and is not erased: MicroPython makes a "
             "new file system there at its next start, what is there is lost (and encrypted flash "
             "reads like this)",
             place->label, place->offset);
-        doctor_fix(found, target, "erase", molt_shell_word(word, sizeof word, place->label));
+        if (doctor_word(place->label, word)[0]) {
+            doctor_fix(found, target, "erase", word);
+        }
     }
     return error;
 }

@@ -98,6 +98,10 @@ bool doctor_has_layout(const struct molt_target *target); /* firmware, dump, boa
 const char *doctor_label(const struct molt_partition *row, char text[17]);
 
 void doctor_table(struct doctor_work *work);
+/* The label as a shell takes it, for a fix; "" when a command cannot name it. */
+#define DOCTOR_WORD 80
+const char *doctor_word(const char *label, char word[DOCTOR_WORD]);
+
 void doctor_boot_table(struct doctor_work *work);
 void doctor_bootloader(struct doctor_work *work);
 void doctor_apps(struct doctor_work *work);

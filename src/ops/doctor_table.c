@@ -109,6 +109,15 @@ static void row_past_flash(struct doctor_work *work, const struct molt_partition
     }
 }
 
+static void fix_size(struct doctor_work *work, struct molt_finding *found,
+                     const struct molt_partition *row, uint32_t size)
+{
+    char label[17], word[DOCTOR_WORD];
+    if (doctor_word(doctor_label(row, label), word)[0]) {
+        doctor_fix_edit(found, work->target, "--resize %s=0x%x", word, size);
+    }
+}
+
 static void row_unaligned(struct doctor_work *work, const struct molt_partition *row)
 {
     char label[17];
@@ -128,9 +137,7 @@ static void row_unaligned(struct doctor_work *work, const struct molt_partition 
                              "sector cannot be erased alone",
                              doctor_label(row, label), row->size, SECTOR);
         if (row->size > SECTOR) {
-            char plain[17];
-            doctor_fix_edit(found, work->target, "--resize %s=0x%x", doctor_label(row, plain),
-                            row->size / SECTOR * SECTOR);
+            fix_size(work, found, row, row->size / SECTOR * SECTOR);
             return;
         }
     }
@@ -230,8 +237,7 @@ static void gaps(struct doctor_work *work)
             "flash from 0x%llx to 0x%x, behind partition '%s', is unused (%u KB): do its offset "
             "and size match what comes next?",
             (unsigned long long)end, next, doctor_label(row, label), (uint32_t)(next - end) >> 10);
-        doctor_fix_edit(found, work->target, "--resize %s=0x%x", doctor_label(row, label),
-                        next - row->offset);
+        fix_size(work, found, row, next - row->offset);
     }
 }
 

@@ -202,8 +202,11 @@ def test_an_app_larger_than_its_slot(molt, firmware, tmp_path):
     assert "has 1672800 bytes (0x198660), its slot 0x180000: the bootloader refuses it; a slot of 0x1a0000 would fit" \
         in found["app-too-large"]["text"]
     assert found["app-too-large"]["fix"] == "molt edit small.bin --layout two-slots -o fixed.bin"
+    molt.ok(*shlex.split(found["app-too-large"]["fix"])[1:])
+    assert [f["id"] for f in doctor(molt, "fixed.bin", 0)] == ["app-full"]
     found = {f["id"]: f for f in doctor(molt, firmware, 0)}
-    assert "--layout two-slots" in found["slots-none"]["fix"]
+    molt.ok(*shlex.split(found["slots-none"]["fix"])[1:-1], "slots.bin")
+    assert [f["id"] for f in doctor(molt, "slots.bin", 0)] == ["app-full"]
 
 
 @pytest.mark.parametrize("size", ["4M", "8M", "16M"])
@@ -214,6 +217,28 @@ def test_every_layout_is_right(size, molt, firmware):
             ids = {f["id"] for f in doctor(molt, "made.bin", 0)}
             assert ids <= {"slots-none", "app-full", "table-gap"}, (layout, ids)
             assert ("slots-none" in ids) == (layout in ("default", "original", "micropython", "single")), (layout, ids)
+
+
+@pytest.mark.parametrize("label", ["a b", "x;touch hit", "$(touch hit)", "it's `hit`", "a\\b", "--force", "caf\xe9", "50%s%n"])
+def test_a_name_cannot_get_out_of_the_command(label, molt, tmp_path):
+    """A table may come from anywhere; what is printed is to be pasted into a shell."""
+    name = label.encode("latin-1")
+    def spoil(f):
+        vfs = bytearray(VFS)
+        vfs[12:28] = name.ljust(16, b"\0")
+        f.table([NVS, OTADATA, PHY, OTA_0, OTA_1, bytes(vfs)])
+        f.put(0x310000, little(0x80000))
+    spoiled(tmp_path, spoil)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "molt").symlink_to(molt.path)
+    fix = {f["id"]: f for f in molt.json("doctor", "dump.bin", code=None)["findings"]}["fs-smaller"]["fix"]
+    if label in ("--force", "caf\xe9"):
+        assert fix is None
+        return
+    assert shlex.split(fix) == ["molt", "fs", "grow", "dump.bin", "-p", label]
+    done = subprocess.run(fix, shell=True, cwd=tmp_path, capture_output=True, text=True,
+                          env={**os.environ, "PATH": "%s/bin:%s" % (tmp_path, os.environ["PATH"])})
+    assert done.returncode == 0 and not (tmp_path / "hit").exists(), done.stderr
 
 
 def test_other_kinds_of_file(molt, tmp_path):
