@@ -163,7 +163,8 @@ static int survey(struct edit_work *work)
     work->count = work->old_count = (int)table->count;
     work->has_md5 = table->has_md5;
     survey_behind(work);
-    return edit_find_boot(work);
+    int error = edit_find_overrun(work);
+    return error ? error : edit_find_boot(work);
 }
 
 /* ---- The result ---- */

@@ -80,6 +80,9 @@ enum edit_class edit_class_of(const struct molt_partition *row);
 int edit_steps(struct edit_work *work);
 int edit_row_named(const struct edit_work *work, const char *name); /* EDIT_NONE */
 
+/* edit_overrun.c: an old app that is larger than its partition has all its bytes. */
+int edit_find_overrun(struct edit_work *work);
+
 /* edit_match.c: which row of a new table goes on with which old partition. */
 void edit_match(struct edit_work *work, const struct molt_ptable *table);
 
