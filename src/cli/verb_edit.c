@@ -9,7 +9,7 @@
 
 static const struct cli_option options[] = {
     {"flash-size", 's', "SIZE", "flash size in the bootloader's header: 4M, 8M, 16M"},
-    {"layout", 'l', "NAME", "a new partition table: ota, default, original, micropython ..."},
+    {"layout", 'l', "NAME", "a new table by a recipe: ota, default, original, micropython ..."},
     {"slots", 0, "N", "layout: app partitions"},
     {"slot-size", 0, "SIZE", "layout: bytes of each"},
     {"fs-size", 0, "SIZE", "layout: bytes for files; without it all that is free"},
@@ -17,8 +17,7 @@ static const struct cli_option options[] = {
     {"fs-name", 0, "NAME", "layout: name of the partition for files"},
     {"app-name", 0, "NAME", "layout: name of the first app's partition"},
     {"keep-nvs", 0, NULL, "layout: nvs keeps its place and size"},
-    {"table", 't', "FILE",
-     "a new partition table: a CSV, a binary one, or nvs=28K,factory=2M,vfs=rest"},
+    {"table", 't', "FILE", "a new table: a CSV, a binary one, or nvs=28K,factory=2M,vfs=0"},
     {"add", 'a', "SPEC", "a partition: NAME:TYPE:SUBTYPE:[OFFSET]:SIZE"},
     {"delete", 'd', "NAME", "no such partition any more"},
     {"resize", 'r', "NAME=SIZE", "another size; rest: up to the next one or the flash's end"},
@@ -34,14 +33,24 @@ static const struct cli_option options[] = {
 
 static const char details[] =
     "Prints the plan, checks all of it, then writes a new file; the input is never changed\n"
-    "(--in-place: replaces it). The flash size comes first; all other changes are made in the\n"
-    "order given, and checked when all are made. Lists are taken too: --resize nvs=20K,vfs=rest.\n"
-    "What partitions hold goes with them when they are renamed, moved or resized. What would be\n"
-    "lost is named, and needs --force.\n"
+    "(--in-place: replaces it). A board is changed itself: only sectors that differ, in the order\n"
+    "that depends least on the power, each read back.\n"
+    "The flash size comes first, --put last; all other changes are made in the order given, and\n"
+    "checked when all are made. Lists are taken too: --resize nvs=20K,vfs=rest. A partition that\n"
+    "grows pushes those behind it; file systems at the end give room up.\n"
+    "What partitions hold goes with them when they are renamed, moved or resized: file systems "
+    "grow\n"
+    "and shrink with theirs. What would be lost is named, and needs --force. A file system "
+    "without\n"
+    "a row (MicroPython 1.26 and later) is called vfs.\n"
     "Layout ota: nvs, otadata, two app slots (1.5 MB each on 4 MB of flash, 2 MB on 8 MB, 2.44 MB\n"
     "on more), and vfs with the rest. The app stays where it is and becomes slot ota_0.\n"
+    "Layouts: ota, default, original, micropython, micropython-ota, single, two-slots, "
+    "three-slots,\n"
+    "lobo.\n"
     "  molt edit firmware.bin -s 8M --resize vfs=rest -o out.bin\n"
-    "  molt edit firmware.bin --resize vfs=1M --add logs:data:fat::rest -o out.bin";
+    "  molt edit firmware.bin --resize vfs=1M --add logs:data:fat::rest -o out.bin\n"
+    "  molt edit firmware.bin -s 8M -l ota --put app -o out.bin";
 
 static int request_of(const struct cli_args *args, struct molt_edit_request *request)
 {

@@ -225,16 +225,16 @@ static void erase(const struct edit_work *work, uint32_t offset, uint32_t n)
 /* From work->before, which is not what is changed whenever anything moves. */
 static void put_row(const struct edit_work *work, const struct edit_row *row)
 {
-    const struct edit_old *old = &work->old[row->origin];
     uint8_t *to = work->edit->flash + row->p.offset;
+    if (row->fate == EDIT_REBUILT) {
+        memcpy(to, row->image, row->keep);
+        return;
+    }
+    const struct edit_old *old = &work->old[row->origin];
     if (row->fate == EDIT_KEPT) {
         if (work->before != work->edit->flash) {
             memcpy(to, work->before + old->p.offset, row->keep);
         }
-        return;
-    }
-    if (row->fate == EDIT_REBUILT) {
-        memcpy(to, row->image, row->keep);
         return;
     }
     for (uint32_t at = 0; at < old->used; at += EDIT_SECTOR) {
