@@ -4,25 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "molt/ops/info.h"
 #include "ops/appcheck.h"
+#include "ops/flashimage_internal.h"
 #include "ops/flashwrite.h"
 
-#define SECTOR        4096u
-#define FS_HEAD       (4 * SECTOR) /* without these MicroPython makes a new file system */
+#define SECTOR        FLASH_SECTOR
+#define FS_HEAD       FLASH_HEAD
 #define FIRST_OF_ROWS (MOLT_PTABLE_OFFSET + SECTOR)
-
-struct work {
-    struct molt_flashimage *job;
-    const struct molt_target *image, *target;
-    const char *slot;
-    struct molt_message *message;
-    struct molt_info_image found; /* the image that was looked at last */
-};
 
 /* ---- What will be there ---- */
 
-static void name_sectors(struct molt_flashimage *job, uint32_t offset, uint32_t size)
+void flash_name_sectors(struct molt_flashimage *job, uint32_t offset, uint32_t size)
 {
     for (uint32_t i = offset / SECTOR; i < (offset + size + SECTOR - 1) / SECTOR; i++) {
         job->named[i] = 1;
@@ -30,23 +22,23 @@ static void name_sectors(struct molt_flashimage *job, uint32_t offset, uint32_t 
 }
 
 /* The image's bytes go there; what is left of the last sector is erased. */
-static void put(const struct work *work, uint32_t offset, const uint8_t *bytes, uint32_t n)
+static void put(const struct flash_work *work, uint32_t offset, const uint8_t *bytes, uint32_t n)
 {
     struct molt_flashimage *job = work->job;
     uint32_t end = (offset + n + SECTOR - 1) / SECTOR * SECTOR;
     memcpy(job->want + offset, bytes, n);
     memset(job->want + offset + n, 0xFF, end - offset - n);
-    name_sectors(job, offset, n);
+    flash_name_sectors(job, offset, n);
 }
 
-static void clear(const struct work *work, uint32_t offset, uint32_t size)
+void flash_clear(const struct flash_work *work, uint32_t offset, uint32_t size)
 {
     memset(work->job->want + offset, 0xFF, size);
-    name_sectors(work->job, offset, size);
+    flash_name_sectors(work->job, offset, size);
 }
 
 /* Bytes of [offset, offset + size) that the image file has. */
-static uint32_t in_file(const struct work *work, uint32_t offset, uint32_t size)
+uint32_t flash_in_file(const struct flash_work *work, uint32_t offset, uint32_t size)
 {
     uint32_t end = work->image->flash.size;
     if (offset >= end) {
@@ -71,7 +63,7 @@ static const struct molt_partition *same_row(const struct molt_target *target,
 
 /* ---- Checks ---- */
 
-static int check_target(struct work *work)
+static int check_target(struct flash_work *work)
 {
     const struct molt_target *target = work->target;
     struct molt_flashimage *job = work->job;
@@ -102,20 +94,20 @@ static int check_target(struct work *work)
     return MOLT_OK;
 }
 
-static int fail_image(struct work *work, const char *kind)
+static int fail_image(struct flash_work *work, const char *kind)
 {
     return appcheck_fail(&work->found, work->image->name, kind, work->message);
 }
 
 /* A whole, right app for this board in the image file; slot_offset is where it will lie. */
-static int check_app(struct work *work, const char *kind, uint32_t offset, uint32_t room,
+static int check_app(struct flash_work *work, const char *kind, uint32_t offset, uint32_t room,
                      uint32_t slot_offset)
 {
     return appcheck_read(&work->found, &work->image->flash, offset, room, work->image->name, kind,
                          work->target, slot_offset, work->message);
 }
 
-static int check_firmware(struct work *work)
+static int check_firmware(struct flash_work *work)
 {
     const struct molt_target *image = work->image, *target = work->target;
     uint32_t size = work->job->size, boot = image->chip->bootloader_offset;
@@ -154,7 +146,7 @@ static int check_firmware(struct work *work)
 
 /* ---- The plan of a whole firmware ---- */
 
-static void plan_put(const struct work *work, const char *what, uint32_t offset, uint32_t n,
+static void plan_put(const struct flash_work *work, const char *what, uint32_t offset, uint32_t n,
                      const char *why)
 {
     const uint8_t *bytes = work->image->bytes + offset;
@@ -164,9 +156,9 @@ static void plan_put(const struct work *work, const char *what, uint32_t offset,
                   same ? "on the target already" : why);
 }
 
-static int plan_app(struct work *work, const struct molt_partition *row)
+static int plan_app(struct flash_work *work, const struct molt_partition *row)
 {
-    uint32_t n = in_file(work, row->offset, row->size);
+    uint32_t n = flash_in_file(work, row->offset, row->size);
     if (flashwrite_blank(work->image->bytes + row->offset, n)) {
         if (!flashwrite_blank(work->job->have + row->offset, 32)) {
             molt_plan_add(
@@ -182,25 +174,28 @@ static int plan_app(struct work *work, const struct molt_partition *row)
     return error;
 }
 
-static void plan_data(const struct work *work, const struct molt_partition *row)
+static void plan_data(const struct flash_work *work, const struct molt_partition *row)
 {
     struct molt_plan *plan = &work->job->plan;
     const uint8_t *have = work->job->have + row->offset;
-    uint32_t n = in_file(work, row->offset, row->size);
+    uint32_t n = flash_in_file(work, row->offset, row->size);
     uint32_t head = row->size;
     if (row->type == MOLT_PARTITION_DATA && row->subtype == MOLT_DATA_OTADATA) {
-        clear(work, row->offset, row->size);
+        flash_clear(work, row->offset, row->size);
         if (!flashwrite_blank(have, row->size)) {
             molt_plan_add(plan, MOLT_STEP_ERASE, row->offset, row->size, row->label,
                           "so that the new firmware boots: factory, or slot ota_0");
         }
         return;
     }
+    if (flash_takes_kept(work, row)) {
+        return;
+    }
     if (!flashwrite_blank(work->image->bytes + row->offset, n)) {
         plan_put(work, row->label, row->offset, n, "the firmware brings its content");
         return;
     }
-    if (same_row(work->target, row)) {
+    if (same_row(work->target, row) && !work->request->erase_all) {
         if (!flashwrite_blank(have, row->size)) {
             molt_plan_add(plan, MOLT_STEP_KEEP, row->offset, row->size, row->label,
                           "the same partition as before: what it holds stays");
@@ -210,34 +205,14 @@ static void plan_data(const struct work *work, const struct molt_partition *row)
     if (row->subtype >= MOLT_DATA_FAT && head > FS_HEAD) {
         head = FS_HEAD;
     }
-    clear(work, row->offset, head);
+    flash_clear(work, row->offset, head);
     if (!flashwrite_blank(have, head)) {
         molt_plan_add(plan, MOLT_STEP_ERASE, row->offset, head, row->label,
                       "a new or moved partition; the device makes its content anew");
     }
 }
 
-/* What the target holds now in partitions that the new table does not have. */
-static void plan_losses(const struct work *work)
-{
-    const struct molt_target *target = work->target;
-    for (uint32_t i = 0; !target->table_error && i < target->table.count; i++) {
-        const struct molt_partition *row = &target->table.row[i];
-        uint64_t end = (uint64_t)row->offset + row->size;
-        char label[17];
-        if (row->type != MOLT_PARTITION_DATA || row->subtype == MOLT_DATA_OTADATA ||
-            end > work->job->size || same_row(work->image, row) ||
-            flashwrite_blank(work->job->have + row->offset, row->size)) {
-            continue;
-        }
-        memcpy(label, row->label, sizeof label);
-        molt_info_plain(label);
-        molt_plan_add(&work->job->plan, MOLT_STEP_LOSE, row->offset, row->size, label,
-                      "the table changes: what it holds is not carried over");
-    }
-}
-
-static int plan_firmware(struct work *work)
+static int plan_firmware(struct flash_work *work)
 {
     const struct molt_target *image = work->image;
     int error = check_firmware(work);
@@ -245,10 +220,10 @@ static int plan_firmware(struct work *work)
         return error;
     }
     uint32_t boot = image->chip->bootloader_offset;
-    plan_losses(work);
+    flash_plan_losses(work);
     plan_put(work, "bootloader", boot, MOLT_PTABLE_OFFSET - boot, "as in the firmware");
     plan_put(work, "table", MOLT_PTABLE_OFFSET,
-             in_file(work, MOLT_PTABLE_OFFSET, FIRST_OF_ROWS - MOLT_PTABLE_OFFSET),
+             flash_in_file(work, MOLT_PTABLE_OFFSET, FIRST_OF_ROWS - MOLT_PTABLE_OFFSET),
              "as in the firmware");
     for (uint32_t i = 0; i < image->table.count && !error; i++) {
         const struct molt_partition *row = &image->table.row[i];
@@ -257,6 +232,9 @@ static int plan_firmware(struct work *work)
         } else if (row->offset >= FIRST_OF_ROWS) {
             plan_data(work, row);
         }
+    }
+    if (!error) {
+        flash_plan_behind(work);
     }
     if (!error && image->header_flash_size < work->job->size) {
         molt_plan_add(&work->job->plan, MOLT_STEP_NOTE, 0, 0, "flash size",
@@ -268,19 +246,19 @@ static int plan_firmware(struct work *work)
 }
 
 /* A dump is the whole flash: all of it goes there as it is. */
-static int plan_dump(struct work *work)
+static int plan_dump(struct flash_work *work)
 {
     const struct molt_target *image = work->image;
     int error = check_firmware(work);
     for (uint32_t i = 0; i < image->table.count && !error; i++) {
         const struct molt_partition *row = &image->table.row[i];
-        uint32_t n = in_file(work, row->offset, row->size);
+        uint32_t n = flash_in_file(work, row->offset, row->size);
         if (row->type == MOLT_PARTITION_APP && !flashwrite_blank(image->bytes + row->offset, n)) {
             error = check_app(work, row->label, row->offset, row->size, row->offset);
         }
     }
     if (!error) {
-        plan_losses(work);
+        flash_plan_losses(work);
         plan_put(work, "whole flash", 0, image->flash.size, "as in the dump");
     }
     return error;
@@ -298,7 +276,7 @@ static const struct molt_partition *app_in_image(const struct molt_target *image
     return NULL;
 }
 
-static int find_slot(const struct work *work, const struct molt_partition **row)
+static int find_slot(const struct flash_work *work, const struct molt_partition **row)
 {
     const struct molt_target *target = work->target;
     struct molt_diag diag = {0};
@@ -314,9 +292,9 @@ static int find_slot(const struct work *work, const struct molt_partition **row)
         return molt_fail(
             work->message, MOLT_E_NOT_A_SLOT,
             "%s: has no partition table, so no slot '%s': flash a whole firmware first",
-            target->name, work->slot);
+            target->name, work->request->slot);
     }
-    *row = molt_ptable_find_label(&target->table, work->slot);
+    *row = molt_ptable_find_label(&target->table, work->request->slot);
     if (*row && (*row)->type == MOLT_PARTITION_APP) {
         return MOLT_OK;
     }
@@ -329,11 +307,11 @@ static int find_slot(const struct work *work, const struct molt_partition **row)
     }
     molt_info_plain(names);
     return molt_fail(work->message, MOLT_E_NOT_A_SLOT,
-                     "%s: '%s' is no app partition, expected one of: %s", target->name, work->slot,
-                     names);
+                     "%s: '%s' is no app partition, expected one of: %s", target->name,
+                     work->request->slot, names);
 }
 
-static int plan_slot(struct work *work)
+static int plan_slot(struct flash_work *work)
 {
     const struct molt_partition *slot = NULL, *from = NULL;
     uint32_t offset = 0, room = work->image->flash.size;
@@ -371,18 +349,39 @@ static int plan_slot(struct work *work)
 }
 
 int molt_flashimage_prepare(struct molt_flashimage *job, const struct molt_target *image,
-                            const struct molt_target *target, const char *slot,
-                            struct molt_message *message)
+                            const struct molt_target *target,
+                            const struct molt_flash_request *request, struct molt_message *message)
 {
-    struct work work = {
-        .job = job, .image = image, .target = target, .slot = slot, .message = message};
+    struct flash_work work = {
+        .job = job, .image = image, .target = target, .request = request, .message = message};
+    const char *slot = request->slot;
     memset(job, 0, sizeof *job);
     job->sector_size = SECTOR;
+    job->force = request->force;
+    if (slot && (request->keep_count || request->erase_all)) {
+        return molt_fail(
+            message, MOLT_E_ARGUMENT,
+            "a slot alone is written: nothing else changes, so there is nothing to keep "
+            "or to erase");
+    }
     int error = check_target(&work);
+    if (!error && request->erase_all) {
+        flash_clear(&work, 0, job->size);
+        molt_plan_add(&job->plan, MOLT_STEP_ERASE, 0, job->size, "all",
+                      "before anything is "
+                      "written");
+    }
     if (!error) {
         error = slot                              ? plan_slot(&work)
                 : image->kind == MOLT_TARGET_DUMP ? plan_dump(&work)
                                                   : plan_firmware(&work);
+    }
+    if (!error && request->keep_count) {
+        error = flash_plan_keeps(&work);
+    }
+    if (!error && job->plan.full) {
+        error =
+            molt_fail(message, MOLT_E_NO_SPACE, "the plan has more than %d steps", MOLT_PLAN_STEPS);
     }
     for (uint32_t i = 0; !error && i < job->size / SECTOR; i++) {
         bool differs = memcmp(job->have + i * SECTOR, job->want + i * SECTOR, SECTOR) != 0;
@@ -398,6 +397,9 @@ int molt_flashimage_run(const struct molt_flashimage *job, struct molt_target *t
                         const struct molt_progress *progress, struct molt_message *message)
 {
     uint64_t done = 0, total = (uint64_t)job->sectors_differing * SECTOR;
+    if (job->refusals && !job->force) {
+        return molt_fail(message, job->refusal.error, "%s", job->refusal.text);
+    }
     for (uint32_t offset = 0; offset < job->size; offset += SECTOR) {
         if (memcmp(job->have + offset, job->want + offset, SECTOR) == 0) {
             continue;

@@ -70,10 +70,11 @@ def test_another_layout_says_what_is_lost(molt, firmware, roof, ota):
         flash.seek(0x9000), flash.write(b"keys")
         flash.seek(0x200000), flash.write(b"files")
         flash.seek(0x410000), flash.write(b"older files")
-    plan = molt.ok("flash", "ota.bin", "sim:roof", "--dry-run")
+    assert "--keep nvs" in molt.fails("flash", "ota.bin", "sim:roof")
+    plan = molt.ok("flash", "ota.bin", "sim:roof", "--dry-run", "--force")
     assert "lose   nvs" in plan and "lose   vfs" in plan and "not carried over" in plan and "nothing was written" in plan
     assert (roof / "flash.bin").read_bytes()[0x9000:0x9004] == b"keys"
-    molt.ok("flash", "ota.bin", "sim:roof")
+    molt.ok("flash", "ota.bin", "sim:roof", "--force")
     flash = (roof / "flash.bin").read_bytes()
     assert flash[0x9000:0x9004] == b"\xff" * 4 and flash[0x410000:0x410010] == b"\xff" * 16
     assert boots(molt)["running"] == "ota_0"

@@ -114,12 +114,17 @@ static struct bench *make_bench(void)
     return bench;
 }
 
-static int flash(struct bench *bench, const char *slot)
+static int flash_as(struct bench *bench, struct molt_flash_request request)
 {
     look_at_board(bench);
-    int error =
-        molt_flashimage_prepare(&bench->job, &bench->image, &bench->board, slot, &bench->message);
+    int error = molt_flashimage_prepare(&bench->job, &bench->image, &bench->board, &request,
+                                        &bench->message);
     return error ? error : molt_flashimage_run(&bench->job, &bench->board, NULL, &bench->message);
+}
+
+static int flash(struct bench *bench, const char *slot)
+{
+    return flash_as(bench, (struct molt_flash_request){.slot = slot});
 }
 
 static const struct molt_step *step(const struct bench *bench, enum molt_step_kind kind,
@@ -199,7 +204,11 @@ static void another_table_says_what_is_lost(void **state)
     put(bench, 0x50000, "files");
     put(bench, 0x90000, "more files");
     open_image(bench, true, 1);
-    assert_int_equal(flash(bench, NULL), MOLT_OK);
+    assert_int_equal(flash(bench, NULL), MOLT_E_EXISTS); /* settings are not lost by the way */
+    assert_non_null(strstr(bench->message.text, "--keep nvs"));
+    assert_int_equal(bench->chip[0x9000], 'k');
+    molt_flashimage_free(&bench->job);
+    assert_int_equal(flash_as(bench, (struct molt_flash_request){.force = true}), MOLT_OK);
     assert_non_null(step(bench, MOLT_STEP_LOSE, "nvs"));
     assert_non_null(step(bench, MOLT_STEP_LOSE, "vfs"));
     assert_int_equal(bench->chip[0x9000], 0xFF);
