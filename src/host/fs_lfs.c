@@ -220,23 +220,28 @@ static int look_for_room(struct fs_lfs *fs, uint32_t n)
     return MOLT_OK;
 }
 
+/* Opened for a new content; fresh: it was not there, so an empty one was made. */
+static int open_to_replace(struct fs_lfs *fs, lfs_file_t *file, const char *path,
+                           struct lfs_file_config *config, bool *fresh)
+{
+    int result = open_file(fs, file, path, LFS_O_WRONLY | LFS_O_CREAT | LFS_O_EXCL, config);
+    *fresh = result == MOLT_OK;
+    return result == MOLT_E_EXISTS ? open_file(fs, file, path, LFS_O_WRONLY | LFS_O_TRUNC, config)
+                                   : result;
+}
+
 static int op_replace(struct molt_fs *base, struct fs_call *call)
 {
     struct fs_lfs *fs = of(base);
     struct lfs_file_config config;
-    struct lfs_info info;
     lfs_file_t file;
+    bool fresh;
     if (call->n > LFS_FILE_MAX) {
         return MOLT_E_NO_SPACE;
     }
-    int there = fs_lfs_result(fs, lfs_stat(fs->lfs, call->path, &info));
-    if (there < 0 && there != MOLT_E_NOT_FOUND) {
-        return there;
-    }
     int result = look_for_room(fs, call->n);
     if (result == MOLT_OK) {
-        result =
-            open_file(fs, &file, call->path, LFS_O_WRONLY | LFS_O_CREAT | LFS_O_TRUNC, &config);
+        result = open_to_replace(fs, &file, call->path, &config, &fresh);
     }
     if (result != MOLT_OK) {
         return result;
@@ -245,8 +250,8 @@ static int op_replace(struct molt_fs *base, struct fs_call *call)
     /* After a failed write close commits nothing; before that the old content stays. */
     int closed = fs_lfs_result(fs, lfs_file_close(fs->lfs, &file));
     result = result < 0 ? result : closed < 0 ? closed : MOLT_OK;
-    if (result == MOLT_E_NO_SPACE && there == MOLT_E_NOT_FOUND) {
-        fs_lfs_result(fs, lfs_remove(fs->lfs, call->path)); /* opening it made an empty one */
+    if (result == MOLT_E_NO_SPACE && fresh) {
+        fs_lfs_result(fs, lfs_remove(fs->lfs, call->path));
     }
     return result;
 }

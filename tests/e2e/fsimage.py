@@ -74,7 +74,7 @@ class Device:
         if op == 3:
             self.file.flush()
         return {4: self.count, 5: self.block}.get(op, 0)
-device = Device(%r, %d, %d, 4096)
+device = Device(%r, %d, %d, %d)
 FS = vfs.%s
 def walk(folder, found):
     for name, kind, *rest in os.ilistdir("/d" + folder):
@@ -102,9 +102,9 @@ vfs.umount("/d")
 '''
 
 
-def micropython(script, path, offset, size, kind):
+def micropython(script, path, offset, size, kind, block=BLOCK):
     assert MICROPYTHON.exists(), "run scripts/micropython.sh"
-    head = DEVICE % (str(path), offset, size, {"littlefs": "VfsLfs2", "fat": "VfsFat"}[kind])
+    head = DEVICE % (str(path), offset, size, block, {"littlefs": "VfsLfs2", "fat": "VfsFat"}[kind])
     with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
         file.write(head + script)
         file.flush()
@@ -113,19 +113,19 @@ def micropython(script, path, offset, size, kind):
     return done.stdout
 
 
-def mp_tree(path, offset, size, kind="littlefs"):
+def mp_tree(path, offset, size, kind="littlefs", block=BLOCK):
     """What MicroPython finds there: {path: hex SHA-256 or None}."""
-    return json.loads(micropython(READ, path, offset, size, kind))[0]
+    return json.loads(micropython(READ, path, offset, size, kind, block))[0]
 
 
 def mp_statvfs(path, offset, size, kind="littlefs"):
     return json.loads(micropython(READ, path, offset, size, kind))[1]
 
 
-def mp_write(path, offset, size, tree, kind="littlefs", mkfs=True):
+def mp_write(path, offset, size, tree, kind="littlefs", mkfs=True, block=BLOCK):
     """MicroPython makes a file system (or mounts what is there) and writes the tree."""
     rows = [(name, None if data is None else base64.b64encode(data).decode()) for name, data in sorted(tree.items())]
-    micropython(WRITE % (mkfs, rows), path, offset, size, kind)
+    micropython(WRITE % (mkfs, rows), path, offset, size, kind, block)
 
 
 # ---- Trees ----
