@@ -36,11 +36,12 @@ int appcheck_read(struct molt_info_image *found, const struct molt_flash *flash,
 {
     struct molt_image_rules rules = appcheck_rules(target, slot_offset);
     memset(found, 0, sizeof *found);
-    /* As a bootloader of no chip first: then what is wrong with it as an app is said once. */
     molt_info_read_image(found, flash, offset, room, NULL);
-    if (!found->readable || found->error) {
+    if (!found->readable) {
         return appcheck_fail(found, file, kind, message);
     }
+    /* All of it again, in the order in which a bootloader looks: another chip before a wrong hash.
+     */
     found->error = molt_image_check(&found->image, &rules, &found->diag);
     return found->error ? appcheck_fail(found, file, kind, message) : MOLT_OK;
 }
