@@ -9,6 +9,8 @@ echo '== install time on the timed simulator'
 build/bench_install "$firmware"
 echo '== edit against mp-image-tool-esp32'
 build/venv/bin/python bench/edit.py
+echo '== info against sha256sum'
+build/venv/bin/python bench/info.py
 echo '== fs build against littlefs-python'
 build/venv/bin/python bench/fs.py
 echo '== update inside the device against micropython-esp32-ota'

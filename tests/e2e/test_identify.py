@@ -53,6 +53,27 @@ def test_two_erased_sectors_are_no_otadata(molt, tmp_path):
     assert "an erased flash" in molt.fails("info", "erased")
 
 
+CSV = b"""# ESP-IDF Partition Table
+# Name, Type, SubType, Offset, Size, Flags
+
+nvs, data, nvs, 0x9000, 0x6000
+ factory , APP, factory, , 1M
+own, data, 0x42, , 4K
+"""
+
+
+def test_table_csv(shown, molt, tmp_path):
+    found = shown(CSV)
+    assert found["kind"] == "partition table CSV" and found["rows"] == 3 and found["end"] == 0x111000
+    assert [(p["name"], p["type"], p["subtype"], p["offset"], p["size"], p["subtype_name"]) for p in found["partitions"]] == \
+        [("nvs", 1, 2, 0x9000, 0x6000, "nvs"), ("factory", 0, 0, 0x10000, 0x100000, "factory"), ("own", 1, 0x42, 0x110000, 0x1000, None)]
+    wrong = shown(CSV.replace(b"4K", b"4X"), code=1)
+    assert wrong["partitions"] == [] and "line 6" in wrong["findings"][0]["text"]
+    for text in (b"name,age,town,zip\nme,app,data,1\n", b"# Name, Type, SubType, Offset\n", b"a,b\n", b"x, data, y\n"):
+        (tmp_path / "text").write_bytes(text)
+        assert "is a text file" in molt.fails("info", "text")
+
+
 def test_rp2(shown):
     found = shown(formats.rp2040())
     assert (found["kind"], found["chip"], found["micropython"], found["container"]) == ("RP2 flash image", "RP2040", "v1.23.0", None)
