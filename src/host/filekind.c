@@ -17,6 +17,15 @@ static const struct {
     {"\xFD"
      "7zXZ",
      5, "xz-compressed (unpack it first)"},
+    {"BZh", 3, "bzip2-compressed (unpack it first)"},
+    {"\x28\xB5\x2F\xFD", 4, "zstd-compressed (unpack it first)"},
+    {"7z\xBC\xAF", 4, "a 7z archive (unpack it first)"},
+    {"Rar!", 4, "a RAR archive (unpack it first)"},
+    {"M\x05", 2, "a compiled MicroPython module (.mpy, version 5)"},
+    {"M\x06", 2, "a compiled MicroPython module (.mpy, version 6)"},
+    {"SQLite format 3", 15, "a SQLite database"},
+    {"-----BEGIN", 10, "a key or certificate (PEM)"},
+    {"MZ", 2, "a Windows program"},
     {"\x7F"
      "ELF",
      4, "an ELF program (flash the .bin made from it)"},
@@ -59,6 +68,9 @@ const char *filekind_of(const uint8_t *bytes, size_t n)
         if (n >= kinds[i].n && memcmp(bytes, kinds[i].magic, kinds[i].n) == 0) {
             return kinds[i].name;
         }
+    }
+    if (n > 262 && memcmp(bytes + 257, "ustar", 5) == 0) {
+        return "a tar archive (unpack it first)";
     }
     if (all(bytes, n, 0xFF)) {
         return "an erased flash (all bytes FF)";

@@ -188,6 +188,19 @@ static reader choose(const struct head *head)
     return identify_is_csv(head->bytes, head->n) ? identify_csv : NULL;
 }
 
+int identify_bytes(struct molt_identity *identity, const struct identify_file *file,
+                   struct molt_message *message)
+{
+    struct head head = {.n = file->size < HEAD ? file->size : HEAD, .size = file->size};
+    uint32_t tail = file->size < sizeof head.tail ? file->size : (uint32_t)sizeof head.tail;
+    memset(identity, 0, sizeof *identity);
+    identity->file_size = file->size;
+    memcpy(head.bytes, file->bytes, head.n);
+    memcpy(head.tail + sizeof head.tail - tail, file->bytes + file->size - tail, tail);
+    reader read = choose(&head);
+    return read ? read(identity, file, message) : MOLT_OK;
+}
+
 int molt_identify(struct molt_identity *identity, const char *name, struct molt_message *message)
 {
     memset(identity, 0, sizeof *identity);
@@ -206,8 +219,7 @@ int molt_identify(struct molt_identity *identity, const char *name, struct molt_
     int error = molt_file_read(name, LIMIT, &bytes, &n, message);
     if (!error) {
         const struct identify_file file = {name, bytes, (uint32_t)n};
-        identity->file_size = file.size;
-        error = read(identity, &file, message);
+        error = identify_bytes(identity, &file, message);
         free(bytes);
     }
     return error;

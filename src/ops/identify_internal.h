@@ -11,6 +11,10 @@ struct identify_file {
     uint32_t size;
 };
 
+/* molt_identify of bytes in memory, one at least. */
+int identify_bytes(struct molt_identity *identity, const struct identify_file *file,
+                   struct molt_message *message);
+
 /* A list that the following facts belong to; -1 = no room. */
 int identify_list(struct molt_identity *identity, const char *key, const char *title);
 /* Begins a row; false = too many: say so and stop. */

@@ -227,3 +227,20 @@ def test_a_bare_bootloader(molt, firmware, tmp_path):
     found = json.loads(molt.ok("info", "--json", "bootloader.bin"))
     assert found["kind"] == "bootloader" and found["chip"] == "esp32" and found["bootloader"]["sha256_ok"]
     assert found["table"] is None and found["apps"] == []
+
+
+WORDS = {
+    b"\x1f\x8b\x08\0": "gzip-compressed", b"PK\x03\x04": "a ZIP archive", b"BZh9": "bzip2-compressed", b"\x28\xb5\x2f\xfd": "zstd-compressed",
+    b"7z\xbc\xaf": "a 7z archive", b"Rar!": "a RAR archive", b"\xfd7zXZ\0": "xz-compressed", b"\0" * 257 + b"ustar\0": "a tar archive",
+    b"\xff\xd8\xff\xe0": "a JPEG picture", b"\x89PNG": "a PNG picture", b"GIF89a": "a GIF picture", b"%PDF-1.4": "a PDF document",
+    b"M\x06\x1f\x1f": "a compiled MicroPython module (.mpy, version 6)", b"SQLite format 3\0": "a SQLite database",
+    b"-----BEGIN PRIVATE KEY-----": "a key or certificate", b"MZ\x90\0": "a Windows program", b"<!DOCTYPE html>": "a web page",
+    b"hello, world": "a text file", b"\0" * 100: "all zero bytes", b"\xff" * 100: "an erased flash", b"\1\2\3\4" * 9: "nothing that Molt knows",
+}
+
+
+@pytest.mark.parametrize("data", WORDS, ids=lambda data: WORDS[data])
+def test_everything_else_in_words(molt, tmp_path, data):
+    (tmp_path / "file").write_bytes(data.ljust(300, data[-1:]))
+    for words in (["info"], ["info", "--json"]):
+        assert "file: is %s" % WORDS[data] in molt.fails(*words, "file")
