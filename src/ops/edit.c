@@ -148,6 +148,20 @@ static void survey_behind(struct edit_work *work)
     old->used = edit_used(work->before + end, n);
 }
 
+static bool old_overlap(const struct edit_work *work)
+{
+    for (int i = 0; i < work->old_count; i++) {
+        for (int k = 0; k < i; k++) {
+            const struct molt_partition *a = &work->old[i].p, *b = &work->old[k].p;
+            if (a->offset < (uint64_t)b->offset + b->size &&
+                b->offset < (uint64_t)a->offset + a->size) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static int survey(struct edit_work *work)
 {
     const struct molt_ptable *table = &work->source->table;
@@ -162,6 +176,7 @@ static int survey(struct edit_work *work)
     }
     work->count = work->old_count = (int)table->count;
     work->has_md5 = table->has_md5;
+    work->overlap = old_overlap(work);
     survey_behind(work);
     int error = edit_find_overrun(work);
     return error ? error : edit_find_boot(work);
@@ -186,7 +201,8 @@ static uint32_t needed_size(struct edit_work *work)
     for (int i = 0; i < places; i++) {
         const struct edit_row *row = &work->row[i];
         uint32_t end = row->keep;
-        work->apart = work->apart || moves(work, row) || row->fate == EDIT_NVS_PAGES;
+        work->apart =
+            work->apart || work->overlap || moves(work, row) || row->fate == EDIT_NVS_PAGES;
         if (end && row->fate != EDIT_FRESH && row->p.offset + end > size) {
             size = row->p.offset + end;
         }
@@ -231,7 +247,7 @@ static void put_row(const struct edit_work *work, const struct edit_row *row)
         return;
     }
     const struct edit_old *old = &work->old[row->origin];
-    if (row->fate == EDIT_KEPT) {
+    if (row->fate == EDIT_KEPT || row->fate == EDIT_SAME) {
         if (work->before != work->edit->flash) {
             memcpy(to, work->before + old->p.offset, row->keep);
         }
@@ -280,7 +296,7 @@ static void make_data(struct edit_work *work)
     }
     for (int i = 0; i < places; i++) {
         const struct edit_row *row = &work->row[i];
-        if (row->keep && row->fate != EDIT_SAME) {
+        if (row->keep && (row->fate != EDIT_SAME || work->overlap)) {
             put_row(work, row);
         }
     }
@@ -350,6 +366,12 @@ static int fit_flash(struct edit_work *work)
     struct molt_edit *edit = work->edit;
     if (edit->size <= edit->flash_size || work->source->kind == MOLT_TARGET_BOARD) {
         return MOLT_OK;
+    }
+    for (int i = 0; i < work->old_count; i++) {
+        const struct edit_old *old = &work->old[i];
+        if (old->heir == EDIT_NONE && old->p.offset >= edit->flash_size) {
+            erase(work, old->p.offset, old->p.size); /* lost: the plan says so */
+        }
     }
     if (edit_used(edit->flash + edit->flash_size, edit->size - edit->flash_size)) {
         return molt_fail(work->message, MOLT_E_RANGE,

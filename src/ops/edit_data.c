@@ -1,5 +1,6 @@
 /* What becomes of each partition's bytes: stay, move, are carried over, are lost. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ops/edit_work.h"
@@ -287,30 +288,67 @@ void edit_find_strays(struct edit_work *work)
     }
 }
 
-/* The file system behind the last partition goes on behind the new last one. */
+/* MicroPython from 1.26 on makes a file system behind the last partition by itself. */
+static bool makes_its_own(struct edit_work *work)
+{
+    char *end;
+    if (!work->app.micropython[0] &&
+        molt_info_find_micropython(&work->app, &work->source->flash) != MOLT_OK) {
+        return false;
+    }
+    if (work->app.micropython[0] != 'v' || strstr(work->app.micropython, "v1.26.0-preview")) {
+        return false;
+    }
+    unsigned long major = strtoul(work->app.micropython + 1, &end, 10);
+    unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+    return major > 1 || (major == 1 && minor >= 26);
+}
+
+/* Another place has it, or the device would look elsewhere for its files. */
+static bool is_taken(const struct edit_work *work, int old)
+{
+    for (int i = 0; i < work->count; i++) {
+        const struct edit_row *row = &work->row[i];
+        if (row->origin == old || strcmp(row->p.label, "vfs") == 0 ||
+            (!work->old[old].behind && edit_class_of(&row->p) == EDIT_FILES)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The old file system that is to go on behind the last partition, or EDIT_NONE. */
+static int find_behind(struct edit_work *work)
+{
+    for (int i = 0; i < work->old_count; i++) {
+        const struct edit_old *old = &work->old[i];
+        bool vfs = edit_class_of(&old->p) == EDIT_FILES && strcmp(old->p.label, "vfs") == 0;
+        if (vfs && old->used && !is_taken(work, i) && (old->behind || makes_its_own(work))) {
+            return i;
+        }
+    }
+    return EDIT_NONE;
+}
+
+/* It goes on behind the new last partition, where room is left. */
 static int place_behind(struct edit_work *work)
 {
-    int last = work->old_count - 1;
+    int origin = find_behind(work);
     uint32_t end = EDIT_FIRST;
-    work->behind = last >= 0 && work->old[last].behind;
     for (int i = 0; i < work->count; i++) {
         const struct molt_partition *row = &work->row[i].p;
         end = row->offset + row->size > end ? row->offset + row->size : end;
-        if (work->row[i].origin == last || strcmp(row->label, "vfs") == 0) {
-            work->behind = false;
-        }
     }
-    if (!work->behind || end >= work->edit->flash_size) {
-        work->behind = false;
+    if (origin == EDIT_NONE || end >= work->edit->flash_size) {
         return MOLT_OK;
     }
     struct edit_row *row = &work->row[work->count];
     memset(row, 0, sizeof *row);
-    row->p = work->old[last].p;
+    row->p = work->old[origin].p;
     row->p.offset = end;
     row->p.size = work->edit->flash_size - end;
-    row->origin = last;
-    row->behind = true;
+    row->origin = origin;
+    row->behind = work->behind = true;
     return fit_row(work, row);
 }
 

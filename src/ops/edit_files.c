@@ -221,7 +221,8 @@ int edit_fit_files(struct edit_work *work, struct edit_row *row, const struct ed
     struct scratch was;
     row->fate = EDIT_KEPT;
     row->keep = old->used;
-    int error = scratch_make(&was, old->p.size, work, old);
+    uint32_t most = work->source->chip->max_flash_size; /* of a table that is not right, too */
+    int error = scratch_make(&was, old->p.size < most ? old->p.size : most, work, old);
     if (error) {
         return error;
     }

@@ -39,6 +39,23 @@ static void take_tail(struct edit_work *work, int app, uint32_t length)
     old->used = length;
 }
 
+/* By its segments' lengths alone: most apps do not, and need not be read for that. */
+static bool runs_over(const struct edit_work *work, const struct molt_partition *p)
+{
+    struct molt_image_header header;
+    uint64_t at = MOLT_IMAGE_HEADER_SIZE, end = work->before_size - p->offset;
+    const uint8_t *bytes = work->before + p->offset;
+    if (end < at || molt_image_parse_header(&header, bytes, NULL) != MOLT_OK) {
+        return false;
+    }
+    for (uint32_t i = 0; i < header.segment_count && at + 8 <= end && at <= p->size; i++) {
+        const uint8_t *length = bytes + at + 4;
+        at += 8 + ((uint64_t)length[0] | (uint64_t)length[1] << 8 | (uint64_t)length[2] << 16 |
+                   (uint64_t)length[3] << 24);
+    }
+    return at + 16 - at % 16 + (header.hash_appended ? MOLT_SHA256_SIZE : 0) > p->size;
+}
+
 int edit_find_overrun(struct edit_work *work)
 {
     struct molt_info_image *found = malloc(sizeof *found);
@@ -48,12 +65,8 @@ int edit_find_overrun(struct edit_work *work)
     }
     for (int i = 0; i < work->old_count; i++) {
         const struct molt_partition *p = &work->old[i].p;
-        if (p->type != MOLT_PARTITION_APP || p->offset >= flash->size) {
-            continue;
-        }
-        *found = (struct molt_info_image){0};
-        molt_info_read_image(found, flash, p->offset, p->size, work->source->chip);
-        if (found->error != MOLT_E_IMAGE_TOO_LARGE) {
+        if (p->type != MOLT_PARTITION_APP || p->offset >= work->before_size ||
+            !runs_over(work, p)) {
             continue;
         }
         *found = (struct molt_info_image){0};

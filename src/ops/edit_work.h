@@ -61,6 +61,7 @@ struct edit_work {
     struct edit_row row[EDIT_PLACES];
     int count;          /* rows of the table; with a file system behind: row[count] is that */
     bool behind;        /* row[count] is there */
+    bool overlap;       /* old partitions do: bytes belong to two */
     bool has_md5;       /* of the new table */
     bool changed;       /* a step was about the table */
     uint32_t changes;   /* how many were */

@@ -116,10 +116,11 @@ def flash_of(chip_id, offset, mapped, ram, size=4 << 20, rows=None, **options):
     return bytes(flash)
 
 
-def tiny(firmware, *rows, size=0x1000):
+def tiny(firmware, *rows, size=0x1000, says=b""):
     """A firmware of 64 KB: bootloader and table (or the rows given) of a genuine one, and the start of its app."""
     app = bytearray(app_of(firmware)[:32 + size])
     app[1] = 1  # a single segment, the one with the descriptor
     app[28:32] = size.to_bytes(4, "little")
+    app[0x400:0x400 + len(says)] = says
     data = firmware[:0xF000] + seal(bytes(app) + bytes(16))
     return with_table(data, *rows) if rows else data

@@ -187,3 +187,54 @@ def test_put_refused(molt, firmware, tree, tmp_path):
     assert "nowhere" in molt.fails("edit", "fw.bin", "--put", "nowhere", "-o", "out.bin")
     molt.fails("edit", "fw.bin", "--resize", "vfs=64K", "--put", "tree", "-o", "out.bin")
     assert not (tmp_path / "out.bin").exists()
+
+
+# ---- FAT ----
+
+def fat_files(molt, name):
+    """Through `molt fs`, whose FAT is compared with mtools elsewhere."""
+    found = {}
+    for path in FAT:
+        molt.ok("fs", "get", name, "/" + path, "got", "-f")
+        found[path] = (molt.cwd / "got").read_bytes()
+    return found
+
+
+FAT = {"boot.py": b"# boot\n", "lib/with spaces.py": bytes(range(256)) * 100, "data.bin": b"z" * 200000}
+
+
+@pytest.mark.parametrize("words, said", [
+    (["-s", "8M", "--resize", "vfs=rest"], "a new file system of 0x600000 bytes, until now 0x200000, with its 3 files"),
+    (["--resize", "vfs=1M"], "a new file system of 0x100000 bytes"),
+    (["-s", "8M", "--move", "vfs=0x300000"], "moved from 0x200000"),
+    (["--rename", "vfs=ffat"], "the same in the new table"),
+])
+def test_fat_goes_along(molt, firmware, tmp_path, words, said):
+    (tmp_path / "dump.bin").write_bytes(esp.dump(esp.tiny(firmware.read_bytes())))
+    molt.ok("fs", "mkfs", "dump.bin", "--type", "fat")
+    for name, content in FAT.items():
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    molt.ok("edit", "dump.bin", "--put", "tree", "--in-place")
+    text = molt.ok("edit", "dump.bin", *words, "-o", "out.bin")
+    assert said in text and "lose" not in text, text
+    assert fat_files(molt, "out.bin") == FAT
+    molt.ok("fs", "check", "out.bin")
+    words = molt.fails("edit", "dump.bin", "--resize", "vfs=128K", "-o", "no.bin")
+    assert "too small for its files" in words
+
+
+def test_a_firmware_that_makes_its_own_row(molt, firmware, dump, tmp_path):
+    """MicroPython 1.26 and later finds the file system behind the last partition: without its row it is not lost."""
+    new = esp.tiny(firmware.read_bytes(), says=b"MicroPython v1.26.0 on 2025-08-09")
+    data = bytearray(dump)
+    data[0x1000:0x1000 + len(new)] = new
+    (tmp_path / "dump.bin").write_bytes(data)
+    for words, offset in ((["--delete", "vfs"], 0x200000), (["-l", "micropython"], 0x200000), (["-l", "micropython-ota"], 0x310000)):
+        text = molt.ok("edit", "dump.bin", *words, "-o", "out.bin")
+        out = (tmp_path / "out.bin").read_bytes()
+        assert "lose" not in text and all(row[4] != "vfs" for row in esp.rows_of(out[0x1000:]))
+        assert files_of(out[offset:]) == FILES
+    (tmp_path / "dump.bin").write_bytes(dump)  # 1.23 would not find it
+    assert "data would be lost: 'vfs'" in molt("edit", "dump.bin", "--delete", "vfs", "-o", "no.bin", check=1).stderr

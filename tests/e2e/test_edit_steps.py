@@ -298,3 +298,23 @@ def test_another_app_boots(molt, firmware, tmp_path):
     (tmp_path / "dump.bin").write_bytes(dump)
     words = molt.fails("edit", "dump.bin", "--delete", "ota_1", "--force", "-o", "no.bin")
     assert "nothing would boot afterwards: 'ota_0' comes first" in words
+
+
+def test_a_smaller_flash(molt, tiny, tmp_path):
+    """What is lost with --force does not keep the dump long."""
+    (tmp_path / "dump.bin").write_bytes(dump_with(tiny, vfs=b"files", factory=esp.app_of(tiny)))
+    done = molt("edit", "dump.bin", "-s", "2M", "--delete", "vfs", "-o", "out.bin", check=1)
+    assert "data would be lost: 'vfs'" in done.stderr
+    molt.ok("edit", "dump.bin", "-s", "2M", "--delete", "vfs", "--force", "-o", "out.bin")
+    assert (tmp_path / "out.bin").stat().st_size == 2 << 20
+
+
+def test_a_table_that_overlaps_is_mended(molt, firmware, tiny, tmp_path):
+    """The app's bytes are the app's, also where another row claims them."""
+    rows = esp.NVS, esp.FACTORY, esp.row(1, 0x81, 0x10000, 0x1000, "x"), esp.row(1, 0x81, 0x9000, 0x9000, "y")
+    (tmp_path / "fw.bin").write_bytes(esp.tiny(firmware.read_bytes(), *rows))
+    molt.ok("edit", "fw.bin", "--move", "x=0x200000", "--delete", "y", "--force", "-o", "out.bin")
+    assert at((tmp_path / "out.bin").read_bytes(), 0xF000, esp.app_of(tiny))
+    rows = esp.NVS, esp.FACTORY, esp.row(1, 0x81, 0x10000, 0xFFFFF000 - 0x10000, "huge")
+    (tmp_path / "fw.bin").write_bytes(esp.tiny(firmware.read_bytes(), *rows))
+    molt.ok("edit", "fw.bin", "--resize", "huge=64K", "--move", "huge=0x200000", "--force", "-o", "out.bin")
