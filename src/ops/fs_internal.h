@@ -21,6 +21,9 @@ void fsops_parent(const char *path, char parent[MOLT_FSOPS_PATH]);
 /* Why no file may be called so; NULL when it may. */
 const char *fsops_name_problem(enum molt_fs_kind kind, const char *name);
 
+/* As strcmp, but capitals of ASCII are as small letters. */
+int fsops_ignoring_case(const char *a, const char *b);
+
 /* A new folder so deep that a list of it would be taken for a loop: MOLT_E_ARGUMENT. */
 int fsops_check_depth(const char *folder, struct molt_message *message);
 

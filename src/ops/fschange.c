@@ -209,14 +209,18 @@ int molt_fsops_plan_move(struct molt_fs_changes *changes, struct molt_fs *fs, co
     if (strcmp(from, "/") == 0) {
         return molt_fail(message, MOLT_E_ARGUMENT, "'/': the root folder stays where it is");
     }
-    int error = find_goal(fs, from, to, goal, message);
+    /* On FAT both are one name: only how it is written changes. */
+    bool respelled = molt_fs_kind_of(fs) == MOLT_FS_FAT && strcmp(from, to) != 0 &&
+                     fsops_ignoring_case(from, to) == 0;
+    int error = respelled ? check_name(fs, to, message) : find_goal(fs, from, to, goal, message);
     if (error) {
         return error;
     }
-    if (strcmp(goal, from) == 0) {
+    if (respelled) {
+        memcpy(goal, to, strlen(to) + 1);
+    } else if (strcmp(goal, from) == 0) {
         return molt_fail(message, MOLT_E_EXISTS, "'%s': is there already, by the same name", from);
-    }
-    if (is_below(goal, from)) {
+    } else if (is_below(goal, from)) {
         return molt_fail(message, MOLT_E_ARGUMENT, "'%s': cannot be moved into itself ('%s')", from,
                          goal);
     }
@@ -228,5 +232,5 @@ int molt_fsops_plan_move(struct molt_fs_changes *changes, struct molt_fs *fs, co
     if (!change->to) {
         return molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
     }
-    return check_goal(fs, &entry, goal, force, change, message);
+    return respelled ? MOLT_OK : check_goal(fs, &entry, goal, force, change, message);
 }

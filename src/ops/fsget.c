@@ -4,7 +4,6 @@
  * byte is written.
  */
 #define _POSIX_C_SOURCE 200809L /* lstat, strdup */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,17 +178,10 @@ static int get_named(struct getting *get, const char *given, bool into)
 
 /* ---- All together ---- */
 
-static int ignoring_case(const char *a, const char *b)
-{
-    for (; *a && tolower((unsigned char)*a) == tolower((unsigned char)*b); a++, b++) {
-    }
-    return tolower((unsigned char)*a) - tolower((unsigned char)*b);
-}
-
 static int by_local(const void *a, const void *b)
 {
     const struct molt_fs_fetch *const *x = a, *const *y = b;
-    return ignoring_case((*x)->local, (*y)->local);
+    return fsops_ignoring_case((*x)->local, (*y)->local);
 }
 
 /* Two that would be one file, on disks that do not tell capitals from small letters too. */
@@ -208,7 +200,8 @@ static int check_clashes(const struct getting *get)
     for (uint32_t i = 1; i < fetches->count && !error; i++) {
         const struct molt_fs_fetch *a = sorted[i - 1], *b = sorted[i];
         bool same = strcmp(a->local, b->local) == 0;
-        if (ignoring_case(a->local, b->local) != 0 || (same && a->is_folder && b->is_folder)) {
+        if (fsops_ignoring_case(a->local, b->local) != 0 ||
+            (same && a->is_folder && b->is_folder)) {
             continue;
         }
         if (same || !get->request->force) {

@@ -1,5 +1,6 @@
 /* Paths and names on a target's file system, and the lists that grow. */
 #define _POSIX_C_SOURCE 200809L /* strdup */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,13 @@ unsigned fsops_utf8(const unsigned char *p)
         code = code << 6 | (p[i] & 0x3Fu);
     }
     return code < least[n] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000) ? 0 : n;
+}
+
+int fsops_ignoring_case(const char *a, const char *b)
+{
+    for (; *a && tolower((unsigned char)*a) == tolower((unsigned char)*b); a++, b++) {
+    }
+    return tolower((unsigned char)*a) - tolower((unsigned char)*b);
 }
 
 int fsops_check_depth(const char *folder, struct molt_message *message)

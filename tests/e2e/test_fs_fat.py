@@ -202,6 +202,18 @@ def test_capitals_are_one_name(molt, empty, tmp_path):
     assert hashlib.sha256((tmp_path / "f.bin").read_bytes()).digest() == before
 
 
+def test_capitals_change_with_a_rename(molt, tmp_path):
+    """Nothing is lost: no --force. In the smallest FAT that MicroPython makes and mounts."""
+    fsimage.write_local(tmp_path / "app", {"/Read.me": b"hello", "/Dir": None, "/Dir/x": b"x"})
+    molt.ok("fs", "build", "app", "-o", "f.img", "-s", "200K", "-t", "fat")
+    molt.ok("fs", "mv", "f.img", "Read.me", "READ.ME")
+    molt.ok("fs", "mv", "f.img", "Dir", "dir")
+    assert fsimage.mp_tree(tmp_path / "f.img", 0, 200 << 10, FAT) == fsimage.hashed({"/READ.ME": b"hello", "/dir": None, "/dir/x": b"x"})
+    sound(tmp_path / "f.img")
+    assert "into itself" in molt.fails("fs", "mv", "f.img", "dir", "dir/y")
+    assert "wrong argument" in molt.fails("fs", "mv", "f.img", "dir", "DIR/y")
+
+
 def test_full(molt, empty, tmp_path):
     """By clusters, not by bytes."""
     shutil.copy(empty, tmp_path / "f.bin")

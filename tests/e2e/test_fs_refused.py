@@ -200,13 +200,11 @@ def test_a_board_has_no_output(molt, world, tmp_path):
     assert hashlib.sha256((tmp_path / "b/flash.bin").read_bytes()).digest() == before
 
 
-def test_files_that_cannot_be_read(molt, world, tmp_path):
-    """Root reads everything: a folder that became a file while it was listed stands for it."""
+def test_permissions_of_a_file_stay(molt, world, tmp_path):
     shutil.copy(world / "fs.img", tmp_path / "fs.img")
-    os.chmod(tmp_path / "fs.img", 0o444)
-    (tmp_path / "x").write_text("x")
-    molt.ok("fs", "put", "fs.img", "x")
-    assert oct((tmp_path / "fs.img").stat().st_mode)[-3:] == "444"
+    os.chmod(tmp_path / "fs.img", 0o640)
+    molt.ok("fs", "rm", "fs.img", "main.py")
+    assert oct((tmp_path / "fs.img").stat().st_mode)[-3:] == "640"
 
 
 # ---- Names of a hostile device ----
