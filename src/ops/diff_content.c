@@ -95,7 +95,21 @@ int diff_bytes(struct diff_work *work, const struct molt_place *a, const struct 
     return MOLT_OK;
 }
 
-#define NOT_BLANK 1
+#define OTHER 1
+
+static int same_chunk(void *context, uint32_t at, const uint8_t *a, const uint8_t *b, uint32_t n)
+{
+    (void)context;
+    (void)at;
+    return memcmp(a, b, n) == 0 ? MOLT_OK : OTHER;
+}
+
+int diff_is_same(const struct diff_work *work, const struct molt_place *a,
+                 const struct molt_place *b)
+{
+    int error = walk(work, a, b, same_chunk, NULL);
+    return error < 0 ? error : error != OTHER;
+}
 
 static int blank_chunk(void *context, uint32_t at, const uint8_t *a, const uint8_t *b, uint32_t n)
 {
@@ -104,7 +118,7 @@ static int blank_chunk(void *context, uint32_t at, const uint8_t *a, const uint8
     (void)b;
     for (uint32_t i = 0; i < n; i++) {
         if (a[i] != 0xFF) {
-            return NOT_BLANK;
+            return OTHER;
         }
     }
     return MOLT_OK;
@@ -117,7 +131,7 @@ int diff_is_blank(const struct diff_work *work, const struct molt_target *target
     struct diff_work one = *work;
     one.a = (struct molt_target *)target; /* read only */
     int error = walk(&one, place, &nothing, blank_chunk, NULL);
-    return error < 0 ? error : error != NOT_BLANK;
+    return error < 0 ? error : error != OTHER;
 }
 
 /* ---- Images ---- */

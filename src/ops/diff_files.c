@@ -11,6 +11,8 @@
 struct side {
     struct molt_fsops session;
     bool open;
+    bool readable;     /* mounted, and all folders could be listed */
+    char trouble[160]; /* else why not, when there is one */
     struct molt_fs_items items;
 };
 
@@ -48,16 +50,27 @@ static int by_path(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
+/* A damaged folder makes it one that cannot be read, like one that cannot be mounted. */
 static int list(const struct diff_work *work, struct side *side)
 {
-    if (!side->open || !side->session.fs) {
+    struct molt_message why = {0};
+    if (!has_files(side)) {
         return MOLT_OK;
     }
-    int error = molt_fsops_list(side->session.fs, "/", true, &side->items, work->message);
+    diff_words(side->trouble, "cannot be mounted: %s", side->session.trouble);
+    if (!side->session.fs) {
+        return MOLT_OK;
+    }
+    int error = molt_fsops_list(side->session.fs, "/", true, &side->items, &why);
+    if (error && error != MOLT_E_FORMAT) {
+        return molt_fail(work->message, error, "%s: %s", side->session.target->name, why.text);
+    }
+    diff_words(side->trouble, "cannot be read: %.120s", why.text);
+    side->readable = !error;
     if (!error && side->items.count) {
         qsort(side->items.item, side->items.count, sizeof *side->items.item, by_path);
     }
-    return error;
+    return MOLT_OK;
 }
 
 /* ---- The file system as such ---- */
@@ -68,8 +81,8 @@ static void fs_words(char text[160], const struct side *side)
     if (!has_files(side)) {
         return;
     }
-    if (!side->session.fs) {
-        diff_words(text, "%s that cannot be mounted: %s", facts->variant, side->session.trouble);
+    if (!side->readable) {
+        diff_words(text, "%s that %s", facts->variant, side->trouble);
         return;
     }
     diff_words(text, "%s, %u blocks of %u bytes, %u file%s of %llu bytes", facts->variant,
@@ -80,7 +93,7 @@ static void fs_words(char text[160], const struct side *side)
 static bool same_kind(const struct side *a, const struct side *b)
 {
     const struct molt_fs_facts *x = &a->session.facts, *y = &b->session.facts;
-    return !!a->session.fs == !!b->session.fs && strcmp(x->variant, y->variant) == 0 &&
+    return a->readable == b->readable && strcmp(x->variant, y->variant) == 0 &&
            x->block_size == y->block_size && x->block_count == y->block_count;
 }
 
@@ -121,14 +134,29 @@ static int file_item(struct diff_work *work, const char *place, const struct mol
     return MOLT_OK;
 }
 
+/* The bytes of a file; of a damaged one NULL. */
 static int read_file(const struct diff_work *work, const struct side *side, const char *path,
                      uint8_t **bytes, uint32_t *n)
 {
     int error = molt_fs_read_file(side->session.fs, path, bytes, n);
-    return error ? molt_fail(work->message, error, "%s: %s: '%s' cannot be read: %s",
-                             side->session.target->name, side->session.place.label, path,
-                             molt_strerror(error))
-                 : MOLT_OK;
+    if (error && error != MOLT_E_FORMAT) {
+        return molt_fail(work->message, error, "%s: %s: '%s' cannot be read: %s",
+                         side->session.target->name, side->session.place.label, path,
+                         molt_strerror(error));
+    }
+    return MOLT_OK;
+}
+
+static int damaged_item(struct diff_work *work, const char *place, const struct molt_fs_item *x,
+                        const struct molt_fs_item *y, bool in_a, bool in_b)
+{
+    int error = file_item(work, place, x, y);
+    if (!error) {
+        struct molt_diff_item *item = &work->diff->item[work->diff->count - 1];
+        diff_words(item->a, "%u bytes%s", x->size, in_a ? "" : " that cannot be read");
+        diff_words(item->b, "%u bytes%s", y->size, in_b ? "" : " that cannot be read");
+    }
+    return error;
 }
 
 /* A file that is on both sides. */
@@ -145,7 +173,9 @@ static int compare_file(struct diff_work *work, const char *place, const struct 
     if (!error) {
         error = read_file(work, b, y->path, &other, &m);
     }
-    if (!error && (n != m || memcmp(one, other, n) != 0)) {
+    if (!error && (!one || !other)) {
+        error = damaged_item(work, place, x, y, one != NULL, other != NULL);
+    } else if (!error && (n != m || memcmp(one, other, n) != 0)) {
         error = file_item(work, place, x, y);
     }
     free(one);
@@ -191,27 +221,29 @@ static int compare_lists(struct diff_work *work, const char *place, const struct
 static int compare_sides(struct diff_work *work, const struct molt_place *place, struct side *a,
                          struct side *b, bool *done)
 {
-    *done = (has_files(a) || has_files(b)) &&
-            ((a->open && a->session.fs) || (b->open && b->session.fs));
-    if (!*done) {
-        return MOLT_OK; /* none, or two that nobody can read: bytes count */
-    }
     int error = list(work, a);
     if (!error) {
         error = list(work, b);
     }
-    if (!error && (has_files(a) != has_files(b) || !same_kind(a, b))) {
+    *done = a->readable || b->readable; /* none, or two that nobody can read: bytes count */
+    if (error || !*done) {
+        return error;
+    }
+    if (!same_kind(a, b)) {
         error = fs_item(work, place->label, a, b);
     }
-    bool both = a->open && a->session.fs && b->open && b->session.fs;
-    return error || !both ? error : compare_lists(work, place->label, a, b);
+    return error || !a->readable || !b->readable ? error : compare_lists(work, place->label, a, b);
 }
 
 int diff_files(struct diff_work *work, const struct molt_place *a, const struct molt_place *b,
                bool *done)
 {
+    int same = diff_is_same(work, a, b);
+    *done = same == 1; /* also where files are damaged, then on both sides alike */
+    if (same != 0) {
+        return same < 0 ? same : MOLT_OK;
+    }
     struct side *side = calloc(2, sizeof *side);
-    *done = false;
     if (!side) {
         return molt_fail(work->message, MOLT_E_NO_MEMORY, "out of memory");
     }

@@ -35,6 +35,10 @@ int diff_cannot_read(const struct diff_work *work, const struct molt_target *tar
 int diff_is_blank(const struct diff_work *work, const struct molt_target *target,
                   const struct molt_place *place);
 
+/* Whether both have the same bytes, behind a place's end erased. Negative: an error. */
+int diff_is_same(const struct diff_work *work, const struct molt_place *a,
+                 const struct molt_place *b);
+
 /* Byte by byte over the longer of both; behind a place's end it is erased. An item BYTES when they
  * differ. */
 int diff_bytes(struct diff_work *work, const struct molt_place *a, const struct molt_place *b);

@@ -275,6 +275,29 @@ def test_damaged_and_unknown(differs, small, lfs):
     assert [i[:3] for i in differs(larger, with_bytes(larger, VFS + SIZE - 1, b"\0"))] == [("bytes", "changed", "vfs")]
 
 
+def test_a_damaged_file_is_one_of_many(differs, lfs):
+    """Its blocks lead nowhere: it is named, and the others are compared all the same."""
+    image = bytearray(fsimage.lfs_image(dict(FILES, **{"/same": b"SAME"}), SIZE))
+    for at in range(0, SIZE, 4096):
+        if image[at + 4:at + 204] == b"a" * 200 and image[at] != ord("a"):  # the last block, which begins with where the first is
+            image[at:at + 4] = b"\xf0\xff\xff\x7f"
+    items = differs(lfs, image, whole=True)
+    assert [(i["what"], i["path"]) for i in items] == [("file", "/lib/a.py"), ("file", "/same")]
+    assert (items[0]["a"], items[0]["b"]) == ("5000 bytes", "5000 bytes that cannot be read")
+    assert differs(image, image) == []
+
+
+def test_folders_in_a_circle(molt, differs, tmp_path):
+    (tmp_path / "tree/lib/deep").mkdir(parents=True)
+    molt.ok("fs", "build", "tree", "-o", "fat.img", "--size", "1M", "--type", "fat")
+    image = bytearray((tmp_path / "fat.img").read_bytes())
+    lib, deep = (image.index(name.ljust(11).encode() + b"\x10") for name in ("LIB", "DEEP"))
+    image[deep + 26:deep + 28] = image[lib + 26:lib + 28]
+    (item,) = differs("fat.img", image, whole=True)
+    assert (item["what"], item["change"]) == ("file system", "changed")
+    assert item["a"].startswith("FAT12, ") and item["b"].startswith("FAT12 that cannot be read: ")
+
+
 def test_bare_images(molt, differs, small, lfs, tmp_path):
     other = fsimage.lfs_image(changed_tree(), SIZE)
     assert differs(lfs, lfs) == []
