@@ -230,13 +230,21 @@ static uint8_t *flat_bytes(const struct molt_uf2_facts *facts, const struct iden
     return bytes;
 }
 
-/* An ESP32's: what it writes is told by the target. */
-static bool is_flash(const struct molt_uf2_facts *facts)
+/* An ESP32's that is whole: what it writes is told by the target. Otherwise why it is none. */
+static bool is_flash(const struct molt_uf2_facts *facts, const struct identify_file *file,
+                     struct molt_message *why)
 {
     const struct molt_uf2_part *part = &facts->part[0];
     const struct molt_uf2_family *family = molt_uf2_family_by_id(part->family);
-    return facts->part_count == 1 && part->high <= 128u << 20 &&
-           (!part->has_family || (family && family->use == MOLT_UF2_ESP));
+    struct molt_target *target;
+    if (facts->part_count != 1 || (part->has_family && (!family || family->use != MOLT_UF2_ESP)) ||
+        (target = malloc(sizeof *target)) == NULL) {
+        return false;
+    }
+    bool opened = molt_target_open(target, file->name, why) == MOLT_OK;
+    molt_target_close(target, NULL);
+    free(target);
+    return opened;
 }
 
 int identify_uf2(struct molt_identity *identity, const struct identify_file *file,
@@ -244,10 +252,11 @@ int identify_uf2(struct molt_identity *identity, const struct identify_file *fil
 {
     struct molt_uf2_facts facts;
     struct molt_diag diag;
+    struct molt_message why = {0};
     if (molt_uf2_survey(&facts, file->bytes, file->size, &diag) != MOLT_OK) {
         return molt_fail_diag(message, file->name, &diag);
     }
-    if (is_flash(&facts)) {
+    if (is_flash(&facts, file, &why)) {
         return MOLT_OK;
     }
     identity->kind = MOLT_IDENTITY_UF2;
@@ -272,5 +281,9 @@ int identify_uf2(struct molt_identity *identity, const struct identify_file *fil
     identify_number(identity, "ignored_blocks", NULL, MOLT_FACT_NUMBER, facts.ignored);
     uf2_parts(identity, &facts);
     uf2_findings(identity, &facts);
+    if (identity->finding_count == 0 && family && family->use == MOLT_UF2_ESP) {
+        identify_finding(identity, MOLT_ODD, "what it writes is no flash that Molt knows: %.300s",
+                         why.text);
+    }
     return MOLT_OK;
 }

@@ -112,6 +112,34 @@ def test_uf2_of_esp32(molt, firmware, tmp_path):
         assert "written by a UF2 file for ESP32" in molt.ok("info", name)
 
 
+def test_uf2_that_is_no_firmware(shown, firmware):
+    app = esp.app_of(firmware.read_bytes())
+    cut = shown(formats.uf2(0, app, "ESP32")[:-512], code=1)
+    assert cut["kind"] == "UF2 file" and "6534 of the 6535 blocks for ESP32" in cut["findings"][0]["text"]
+    found = shown(formats.uf2(0x200000, b"what is this" * 100, "ESP32S3"))
+    assert found["kind"] == "UF2 file" and "no flash that Molt knows" in found["findings"][0]["text"]
+    found = shown(formats.uf2_block(0x2000, b"a SAMD21 without a family" * 4, 0, 1, 0, flags=0))
+    assert found["parts"][0]["family"] == "none" and found["parts"][0]["family_id"] is None and found["findings"] == []
+
+
+def test_uf2_is_not_changed_in_place(molt, firmware, tmp_path):
+    data = formats.uf2(0x1000, firmware.read_bytes(), "ESP32")
+    (tmp_path / "fw.uf2").write_bytes(data)
+    molt.ok("edit", "fw.uf2", "-s", "8M", "-l", "ota", "-o", "ota.bin")
+    assert json.loads(molt.ok("info", "--json", "ota.bin"))["flash_size"] == 8 << 20
+    for words in (["edit", "fw.uf2", "-s", "8M", "--in-place"], ["fs", "mkfs", "fw.uf2"]):
+        assert "not changed in place" in molt.fails(*words), words
+        assert (tmp_path / "fw.uf2").read_bytes() == data and sorted(p.name for p in tmp_path.iterdir()) == ["fw.uf2", "ota.bin"]
+
+
+def test_every_key_of_flash_is_told(molt, firmware, tmp_path):
+    (tmp_path / "vfs.img").write_bytes(formats.littlefs())
+    molt.ok("edit", firmware, "-s", "8M", "-l", "ota", "-o", "ota.bin")
+    molt.ok("sim", "new", "sim:board", "--flash", "ota.bin")
+    for name in (firmware, "vfs.img", "sim:board"):
+        assert keys_in(json.loads(molt.ok("info", "--json", name))) - TOLD == set()
+
+
 def test_uf2_as_esptool_writes_it(molt, firmware, tmp_path):
     """Flash offsets, MD5 behind each payload, numbers that begin again with each file."""
     from esptool.uf2_writer import UF2Writer
@@ -124,7 +152,8 @@ def test_uf2_as_esptool_writes_it(molt, firmware, tmp_path):
     broken = bytearray((tmp_path / "merged.uf2").read_bytes())
     broken[0x123] ^= 1
     (tmp_path / "broken.uf2").write_bytes(broken)
-    assert "1 of its UF2 blocks have a wrong MD5" in molt.fails("info", "broken.uf2")
+    assert "WRONG: 1 blocks have a wrong MD5" in molt("info", "broken.uf2", check=1).stdout
+    assert "1 of its UF2 blocks have a wrong MD5" in molt.fails("edit", "broken.uf2", "-s", "4M", "-o", "x")
 
 
 def test_dfu(shown):

@@ -1,5 +1,6 @@
 """The map of the flash: the bar of a terminal is tested in test_info.py, here the picture that --svg draws."""
 import os
+import pathlib
 import xml.etree.ElementTree as ET
 
 import esp
@@ -8,6 +9,7 @@ import pytest
 
 SVG = "{http://www.w3.org/2000/svg}"
 LEAST = 30
+TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
 def boxes(path):
@@ -98,6 +100,12 @@ def test_a_table_alone(molt, firmware, tmp_path):
     molt("info", "table.bin", "--svg", "map.svg")
     _, found, _ = boxes(tmp_path / "map.svg")
     assert found[-1][:3] == ("vfs", 0x200000, 0x200000)
+
+
+def test_the_picture_of_the_documents():
+    root, found, used = boxes(TOP / "docs/pictures/flash-map.svg")
+    check_scale(found)
+    assert "ota_0" in used and "vfs" in used
 
 
 def test_what_has_no_map(molt, firmware, tmp_path):
