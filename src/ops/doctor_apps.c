@@ -225,6 +225,12 @@ void doctor_apps(struct doctor_work *work)
         any = any || (!app->empty && !app->outside);
     }
     secure_versions(work);
+    if (any && work->target->chip && !molt_chip_memory_known(work->target->chip)) {
+        doctor_found(work->doctor, DOCTOR_MEMORY_UNKNOWN,
+                     "the memory of an %s is not known here: that apps load to addresses that it "
+                     "has, and clear of the bootloader, was not judged",
+                     work->target->chip->name);
+    }
     if (!doctor_has_layout(work->target) || work->target->table_error) {
         return;
     }

@@ -200,6 +200,11 @@ static int add_app(struct molt_info *info, const struct molt_target *target, con
         finding(info, MOLT_ODD, "app%s%s: no MicroPython version found in it", label[0] ? " " : "",
                 label);
     }
+    if (app->readable && !app->error && target->chip && !molt_chip_memory_known(target->chip)) {
+        finding(info, MOLT_ODD,
+                "app%s%s: the memory of an %s is not known, load addresses are not judged",
+                label[0] ? " " : "", label, target->chip->name);
+    }
     if (room && app->readable && !app->error && room - app->image.length < room / 20) {
         finding(info, MOLT_ODD, "app%s%s fills its slot to %u %%: a later version may not fit",
                 label[0] ? " " : "", label, (unsigned)((uint64_t)app->image.length * 100 / room));

@@ -169,7 +169,9 @@ def test_a_bootloader_where_an_app_belongs(molt, tmp_path):
 
 def test_memory_that_is_not_known_is_not_judged(molt, tmp_path):
     (tmp_path / "app.bin").write_bytes(esp.app(0x1F, 0x3C000020, 0x12345678))
-    assert not molt.json("info", "app.bin")["wrong"]
+    done = molt.json("info", "app.bin")
+    assert not done["wrong"] and any("load addresses are not judged" in f["text"] for f in done["findings"])
+    assert [f["id"] for f in molt.json("doctor", "app.bin")["findings"]] == ["memory-unknown"]
     (tmp_path / "app.bin").write_bytes(esp.app(0x09, 0x3C000020, 0x12345678))
     assert "no memory" in molt.json("info", "app.bin", code=1)["findings"][0]["text"]
 
