@@ -202,6 +202,7 @@ def test_a_board_elsewhere(molt, port, tmp_path):
     ("if(FALSE)\nif(TRUE)\nset(SDKCONFIG_DEFAULTS a)\nelse()\nset(SDKCONFIG_DEFAULTS b)\nendif()\nelse()\nset(SDKCONFIG_DEFAULTS c)\nendif()",
      ["c"]),
     ("if(5.0.4 VERSION_LESS 5.1 AND 3 GREATER_EQUAL 3 AND abc MATCHES b AND NOT 4 LESS_EQUAL 3)\nset(SDKCONFIG_DEFAULTS a)\nendif()", ["a"]),
+    ("if(NO AND YES)\nset(SDKCONFIG_DEFAULTS a)\nelseif(NO OR NOT (YES AND NO))\nset(SDKCONFIG_DEFAULTS b)\nendif()", ["b"]),
     ("#[[ set(SDKCONFIG_DEFAULTS z)\n ]]\nset(SDKCONFIG_DEFAULTS ${SDKCONFIG_IDF_VERSION_SPECIFIC} a $ENV{HOME} CACHE STRING x)", ["a"]),
     ("include(boards/none.cmake OPTIONAL)\nmessage(STATUS hello)\nSET(SDKCONFIG_DEFAULTS a)", ["a"]),
 ])
