@@ -20,7 +20,7 @@
 
 #include "common/p256_verify.h"
 
-#include "micropython/native/runtime.h"
+#include "micropython/native/host.h"
 
 #define STATE_MAGIC 0x746C6F6Du /* "molt" */
 
@@ -41,196 +41,6 @@ struct native {
     uint8_t buffer[MOLT_ENGINE_BUFFER];
     uint8_t window[MOLT_INFLATE_WINDOW]; /* last: the trial does without */
 };
-
-/* ---- Calls of the host ---- */
-
-static mp_obj_t call(const struct native *n, qstr method, size_t count, const mp_obj_t *arguments)
-{
-    mp_obj_t words[2 + 4];
-    mp_load_method(n->host, method, words);
-    for (size_t i = 0; i < count; i++) {
-        words[2 + i] = arguments[i];
-    }
-    return mp_call_method_n_kw(count, 0, words);
-}
-
-static int code_of(mp_obj_t result)
-{
-    return result == mp_const_none ? MOLT_OK : (int)mp_obj_get_int(result);
-}
-
-static mp_obj_t number(uint32_t value)
-{
-    return mp_obj_new_int_from_uint(value);
-}
-
-/* Methods only read what is const here. */
-static mp_obj_t bytes_at(const void *bytes, uint32_t n)
-{
-    return mp_obj_new_bytearray_by_ref(n, (void *)(uintptr_t)bytes);
-}
-
-static mp_obj_t text(const char *s)
-{
-    size_t n = 0;
-    while (s[n]) {
-        n++;
-    }
-    return mp_obj_new_str(s, n);
-}
-
-/* A count that a method returned must lie in what it was asked for. */
-static int count_of(mp_obj_t result, uint32_t most)
-{
-    int count = code_of(result);
-    return count > 0 && (uint32_t)count > most ? MOLT_E_IO : count;
-}
-
-static int flash_read(void *context, uint32_t offset, void *buffer, uint32_t n)
-{
-    mp_obj_t words[] = {number(offset), bytes_at(buffer, n)};
-    return code_of(call(context, MP_QSTR_flash_read, 2, words));
-}
-
-static int flash_program(void *context, uint32_t offset, const void *data, uint32_t n)
-{
-    mp_obj_t words[] = {number(offset), bytes_at(data, n)};
-    return code_of(call(context, MP_QSTR_flash_program, 2, words));
-}
-
-static int flash_erase(void *context, uint32_t offset, uint32_t n)
-{
-    mp_obj_t words[] = {number(offset), number(n)};
-    return code_of(call(context, MP_QSTR_flash_erase, 2, words));
-}
-
-static const struct molt_flash_ops flash_ops = {flash_read, flash_program, flash_erase, NULL};
-
-/* Method get(record): bytes, or None. */
-static int store_get(void *context, int record, void *buffer, uint32_t capacity)
-{
-    mp_obj_t word = number((uint32_t)record);
-    mp_obj_t result = call(context, MP_QSTR_store_get, 1, &word);
-    mp_buffer_info_t data;
-    if (result == mp_const_none) {
-        return MOLT_E_NOT_FOUND;
-    }
-    mp_get_buffer_raise(result, &data, MP_BUFFER_READ);
-    memcpy(buffer, data.buf, data.len < capacity ? data.len : capacity);
-    return (int)data.len;
-}
-
-static int store_put(void *context, int record, const void *data, uint32_t n)
-{
-    mp_obj_t words[] = {number((uint32_t)record), mp_obj_new_bytes(data, n)};
-    return code_of(call(context, MP_QSTR_store_put, 2, words));
-}
-
-static const struct molt_store_ops store_ops = {store_get, store_put};
-
-static int source_info(void *context, struct molt_source_info *info)
-{
-    int length = code_of(call(context, MP_QSTR_source_info, 0, NULL));
-    info->length = length > 0 ? (uint32_t)length : 0;
-    return length < 0 ? length : MOLT_OK;
-}
-
-static int source_expect(void *context, uint32_t offset, uint32_t n)
-{
-    mp_obj_t words[] = {number(offset), number(n)};
-    return code_of(call(context, MP_QSTR_source_expect, 2, words));
-}
-
-/* None: nothing came yet. */
-static int source_read(void *context, uint32_t offset, void *buffer, uint32_t n)
-{
-    mp_obj_t words[] = {number(offset), bytes_at(buffer, n)};
-    mp_obj_t result = call(context, MP_QSTR_source_read, 2, words);
-    return result == mp_const_none ? MOLT_AGAIN : count_of(result, n);
-}
-
-static int source_report(void *context, int state, const char *what)
-{
-    mp_obj_t words[] = {mp_obj_new_int(state), text(what)};
-    return code_of(call(context, MP_QSTR_source_report, 2, words));
-}
-
-static const struct molt_source_ops source_ops = {source_info, source_expect, source_read,
-                                                  source_report};
-
-/* None: not there; -1: a directory; else the file's size. */
-static int files_stat(void *context, const char *path, uint32_t *size)
-{
-    mp_obj_t word = text(path);
-    mp_obj_t result = call(context, MP_QSTR_file_stat, 1, &word);
-    if (result == mp_const_none) {
-        return MOLT_E_NOT_FOUND;
-    }
-    mp_int_t found = mp_obj_get_int(result);
-    *size = found < 0 ? 0 : (uint32_t)found;
-    return found < 0 ? MOLT_DIRECTORY : MOLT_FILE;
-}
-
-static int files_read(void *context, const char *path, uint32_t offset, void *buffer, uint32_t n)
-{
-    mp_obj_t words[] = {text(path), number(offset), bytes_at(buffer, n)};
-    return count_of(call(context, MP_QSTR_file_read, 3, words), n);
-}
-
-static int files_write(void *context, const char *path, uint32_t offset, const void *data,
-                       uint32_t n)
-{
-    mp_obj_t words[] = {text(path), number(offset), bytes_at(data, n)};
-    return code_of(call(context, MP_QSTR_file_write, 3, words));
-}
-
-static int files_mkdir(void *context, const char *path)
-{
-    mp_obj_t word = text(path);
-    return code_of(call(context, MP_QSTR_file_mkdir, 1, &word));
-}
-
-static int files_prune(void *context, const char *path)
-{
-    mp_obj_t word = text(path);
-    return code_of(call(context, MP_QSTR_file_remove, 1, &word));
-}
-
-static int files_measure(void *context, const char *path, uint32_t *bytes)
-{
-    mp_obj_t word = text(path);
-    int size = code_of(call(context, MP_QSTR_file_size, 1, &word));
-    *bytes += size > 0 ? (uint32_t)size : 0;
-    return MOLT_OK;
-}
-
-/* Entry number index: its name, or None behind the last. */
-static int files_list(void *context, const char *path, uint32_t index, char *name,
-                      uint32_t capacity)
-{
-    mp_obj_t words[] = {text(path), number(index)};
-    mp_obj_t result = call(context, MP_QSTR_file_list, 2, words);
-    size_t n;
-    if (result == mp_const_none) {
-        return 0;
-    }
-    const char *found = mp_obj_str_get_data(result, &n);
-    n = n < capacity ? n : capacity - 1;
-    memcpy(name, found, n);
-    name[n] = '\0';
-    return 1;
-}
-
-static int files_space(void *context, uint32_t *free_bytes)
-{
-    int space = code_of(call(context, MP_QSTR_file_space, 0, NULL));
-    *free_bytes = space > 0 ? (uint32_t)space : 0;
-    return space < 0 ? space : MOLT_OK;
-}
-
-static const struct molt_files_ops files_ops = {files_stat,    files_read, files_write, files_mkdir,
-                                                NULL,          NULL,       files_list,  files_space,
-                                                files_measure, files_prune};
 
 /* ---- The state ---- */
 
@@ -331,13 +141,13 @@ static void join(struct native *n, mp_obj_t host)
     n->region.sector_size = 4096;
     n->flash.size = attribute(host, MP_QSTR_flash_size);
     n->region.count = n->flash.size / n->region.sector_size;
-    n->flash.ops = &flash_ops;
+    n->flash.ops = &molt_host_flash;
     n->flash.regions = &n->region;
     n->flash.region_count = 1;
-    n->store.ops = &store_ops;
-    n->files.ops = &files_ops;
-    n->source.ops = &source_ops;
-    n->flash.context = n->store.context = n->files.context = n->source.context = n;
+    n->store.ops = &molt_host_store;
+    n->files.ops = &molt_host_files;
+    n->source.ops = &molt_host_source;
+    n->flash.context = n->store.context = n->files.context = n->source.context = &n->host;
     n->port.flash = &n->flash;
     n->port.store = &n->store;
     n->port.source = &n->source;
@@ -361,7 +171,7 @@ static void need_code(int code)
 /* open(host) -> state */
 static mp_obj_t mod_open(mp_obj_t host)
 {
-    mp_obj_t size = number(sizeof(struct native));
+    mp_obj_t size = host_number(sizeof(struct native));
     mp_obj_t state = mp_call_function_n_kw(mp_load_global(MP_QSTR_bytearray), 1, 0, &size);
     mp_buffer_info_t memory;
     mp_get_buffer_raise(state, &memory, MP_BUFFER_WRITE);
@@ -411,20 +221,20 @@ static mp_obj_t mod_status(mp_obj_t state)
     uint32_t done, total;
     molt_engine_progress(&n->engine, &done, &total);
     mp_obj_t items[] = {
-        text(molt_engine_state_name((enum molt_engine_state)n->engine.state)),
-        number(done),
-        number(total),
+        host_text(molt_engine_state_name((enum molt_engine_state)n->engine.state)),
+        host_number(done),
+        host_number(total),
         mp_obj_new_int(n->engine.error),
-        number((uint32_t)n->engine.bytes_fetched),
-        number((uint32_t)n->engine.bytes_written),
-        number(n->engine.chunks_kept),
-        number(n->engine.chunks_written),
-        number(n->engine.manifest.sequence),
+        host_number((uint32_t)n->engine.bytes_fetched),
+        host_number((uint32_t)n->engine.bytes_written),
+        host_number(n->engine.chunks_kept),
+        host_number(n->engine.chunks_written),
+        host_number(n->engine.manifest.sequence),
         mp_obj_new_int(!n->engine.release ? 0
                        : n->engine.app    ? 1
                                           : 2),
-        number(n->engine.room_needed),
-        number(n->engine.room_free),
+        host_number(n->engine.room_needed),
+        host_number(n->engine.room_free),
     };
     return mp_obj_new_tuple(sizeof items / sizeof *items, items);
 }
@@ -637,7 +447,7 @@ mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *a
     MP_DYNRUNTIME_INIT_ENTRY
     mp_store_global(MP_QSTR__root,
                     mp_obj_new_bytearray_by_ref(sizeof molt_module_root, &molt_module_root));
-    mp_store_global(MP_QSTR_STATE_SIZE, number(sizeof(struct native)));
+    mp_store_global(MP_QSTR_STATE_SIZE, host_number(sizeof(struct native)));
     MOLT_FUNCTIONS(STORE)
     MP_DYNRUNTIME_INIT_EXIT
 }

@@ -1,6 +1,6 @@
 /*
- * MicroPython's API as molt_native.c uses it, both ways: a dynamic native module reaches the
- * firmware through its function table, a user C module is linked with it.
+ * MicroPython's API as host.c and molt_native.c use it, both ways: a dynamic native module reaches
+ * the firmware through its function table, a user C module is linked with it.
  */
 #ifndef MOLT_MICROPYTHON_RUNTIME_H
 #define MOLT_MICROPYTHON_RUNTIME_H

@@ -1,5 +1,5 @@
 /*
- * The user C module `molt`: the functions of ../native/molt_native.c, registered. Part of the
+ * The user C module `molt`: the functions of ../native, registered. Part of the
  * amalgamation build/native/usermod/molt.c (scripts/native.sh), never compiled alone.
  */
 #define ROM_ROW(name, object) {MP_ROM_QSTR(name), MP_ROM_PTR(&object)},
