@@ -8,7 +8,8 @@ A file of mutations:
   tests      names of tests/unit/NAME.c (or FOLDER/NAME, of tests/FOLDER), cheapest first; they run until one fails
   libraries  for the linker, as pkg-config names
   cflags, environment   more for the compiler; for the tests (both may be absent)
-  mutations  rule (in words), file (one of the sources), find (occurs exactly once), replace
+  mutations  rule (in words), file (one of the sources), find (occurs exactly once), replace; test (may be absent), which of the
+             tests is known to notice: it runs first
 
 MOLT_MUTATE_EVERY=n tries every n-th one of each file (`make test`; all in `make soak`); all must be found in the sources.
 
@@ -78,10 +79,10 @@ class Subject:
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(lambda s: self.object(s, self.objects[s]), names))
 
-    def first_failing(self, replaced, suffix=""):
+    def first_failing(self, replaced, suffix="", known=None):
         """Name of the first test that fails with these objects replaced, or None."""
         objects = {**self.objects, **replaced}
-        for test in self.spec["tests"]:
+        for test in sorted(self.spec["tests"], key=lambda name: name != known):
             program = os.path.join(self.folder, os.path.basename(test) + suffix)
             parts = [objects[s] for s in self.sources] + [objects[test_source(test)]]
             run(CC + parts + ["-o", program] + self.ldflags)
@@ -102,6 +103,8 @@ class Subject:
         count = text.count(mutation["find"])
         if count != 1:
             raise Wrong(f"'{mutation['rule']}': the text is {count} times in {mutation['file']}")
+        if mutation.get("test", self.spec["tests"][0]) not in self.spec["tests"]:
+            raise Wrong(f"'{mutation['rule']}': {mutation['test']} is not among the tests")
         if mutation["find"] == mutation["replace"]:
             raise Wrong(f"'{mutation['rule']}': changes nothing")
         return text.replace(mutation["find"], mutation["replace"])
@@ -129,7 +132,7 @@ class Subject:
         begin = time.monotonic()
         source = self.spec["mutations"][index]["file"]
         target = self.object(source, os.path.join(self.folder, f"mutated{index}.o"), text)
-        test = self.first_failing({source: target}, f".{index}")
+        test = self.first_failing({source: target}, f".{index}", self.spec["mutations"][index].get("test"))
         for name in os.listdir(self.folder):
             if name.endswith(f".{index}") or name.startswith(f"mutated{index}."):
                 os.remove(os.path.join(self.folder, name))

@@ -21,7 +21,7 @@ section_gcc() { build default build; }
 section_clang() { build clang build/clang; }
 section_sanitize() { build sanitize build/sanitize; }
 # Slow under sanitizers: there a part of the cuts, all of them in the optimized build.
-section_ctest() { MOLT_POWER_EVERY=11 ctest --test-dir build/sanitize -j "$jobs" --output-on-failure --no-tests=error; }
+section_ctest() { MOLT_POWER_EVERY=31 ctest --test-dir build/sanitize -j "$jobs" --output-on-failure --no-tests=error; }
 section_power() {
 	local k failed=0
 	local -a children=()
@@ -42,9 +42,17 @@ section_qemu() { scripts/qemu.sh; }
 section_check() { scripts/check.sh; }
 section_e2e() {
 	# The command under test is the sanitized one; a test marked `fast` takes the optimized one (tests/e2e/conftest.py).
-	# One worker more than processors: many tests wait for a server that stalls.
+	# Two workers more than processors: many tests wait for a server that stalls. Boards are written and synchronized all the
+	# time, so they lie in memory where there is enough of it; those of tests that failed stay.
+	local base=
+	if [ "$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null &&
+		[ "$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)" -gt 6000000 ]; then
+		base=$(mktemp -d /dev/shm/molt-e2e.XXXXXX)
+	fi
 	MOLT=$top/build/sanitize/molt MOLT_FAST=$top/build/molt \
-		build/venv/bin/python -m pytest tests/e2e -n "$((jobs + 1))" -q -rfE --durations=8 -p no:cacheprovider
+		build/venv/bin/python -m pytest tests/e2e -n "$((jobs + 2))" -q -rfE --durations=20 -p no:cacheprovider \
+		-o tmp_path_retention_policy=failed ${base:+--basetemp="$base/tests"} || return 1
+	[ -z "$base" ] || rm -rf "$base"
 }
 section_mutate() { MOLT_MUTATE_EVERY=3 build/venv/bin/python scripts/mutate.py; }
 

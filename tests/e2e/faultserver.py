@@ -18,6 +18,7 @@ The first part of a path names the fault, so that a base URL carries it:  http:/
   damage=N               bit 0 of the file's byte N is another one
   encoded                says Content-Encoding: gzip
   http10                 HTTP/1.0, without ranges; unsized: a body that ends with the connection; close: ends it after each answer
+  oddtag                 the entity tag has a bare CR in it
   hello                  "100 Continue" goes before the answer
   nowhere                a redirect without Location; mute: no answer ever
   nohttp, longhead, manyheads, binhead, badlength    an answer that is not HTTP, or whose head breaks a limit
@@ -56,6 +57,7 @@ class Fault:
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = 0
+    disable_nagle_algorithm = True  # head and body are two writes: else each answer waits 40 ms for the client's ACK
 
     def log_message(self, *_):
         pass
@@ -178,7 +180,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif kind == "damage":
             at = int(fault.value)
             data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
-        tag = '"%s"' % hashlib.sha256(data).hexdigest()[:16]
+        tag = '"%s"' % ("odd\rtag" if kind == "oddtag" else hashlib.sha256(data).hexdigest()[:16])
         asked = self.range_of(len(data))
         if self.headers.get("If-Range") not in (None, tag) or kind in ("norange", "chunkedplain"):
             asked = None

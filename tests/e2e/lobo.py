@@ -1,11 +1,14 @@
 """Boards, images and runs of the tests of LoBo's and micropython-esp32-ota's calls."""
 import hashlib
 import json
+import os
+import pathlib
 import random
 import struct
 
 import esp
 
+TOP = pathlib.Path(__file__).resolve().parents[2]
 SLOT = 0x40000  # of the small boards: 256 KB
 
 
@@ -37,6 +40,12 @@ def dump(firmware, *slots, otadata=True, vfs=None):
     app = image(1)
     data[0x10000:0x10000 + len(app)] = app
     return bytes(data)
+
+
+def interpreter():
+    path = TOP / "build/micropython/micropython"
+    assert os.access(path, os.X_OK), "%s: run scripts/micropython.sh" % path
+    return path
 
 
 def md5(data):

@@ -16,7 +16,7 @@ OVERCOME = [
     "norange", "redirect=3", "chunked", "chunkedplain", "slow=2000000", "short=50000,only=bundles", "short=0,times=2",
     "reset,times=2", "status=503,times=2", "stall=1000,after=3,times=1", "norange,after=6", "short=9000,after=5,times=7",
     "cuthead=0,times=2,only=bundles", "cuthead=40,times=2,only=bundles", "http10", "unsized", "hello", "close",
-    "elsewhere2", "slow=200,only=channels"]
+    "elsewhere2", "slow=200,only=channels", "oddtag"]
 
 # Faults that end in an error: its number, and what the text says.
 ENDS = [
@@ -87,6 +87,7 @@ def test_gets_over(board, server, fault):  # noqa: F811
         fault = "elsewhere=" + server.base.replace("127.0.0.1", "localhost").replace("/", "|") + "ok"
     done = board(told(server, 2, fault, timeout_s=2, tries=4))
     assert "INSTALLED" in done.stdout, done.stdout + done.stderr
+    assert all(entry[2] is None for entry in server.log if entry[3] == "oddtag")  # such a tag is not sent back
     assert board().json["running"] == "ota_1"
 
 
@@ -184,12 +185,13 @@ def test_a_server_that_accepts_and_says_nothing(board, tmp_path, scheme):  # noq
 # ---- ota.run() ----
 
 TICKING = """import asyncio, time, ota
-longest, during, at = 0, "", ""
+longest, during, at, told = 0, "", "", 0
 def progress(done, total, text):
-    global at
+    global at, told
     at = text
     if text.startswith("ota: "):
         print("TOLD", text)
+        told += 1
 async def tick():
     global longest, during
     while True:
@@ -198,11 +200,15 @@ async def tick():
         gap = time.ticks_diff(time.ticks_ms(), before)
         if gap > longest:
             longest, during = gap, at
+        if told == %r:
+            running.cancel()  # it would go on for ever
 async def main():
+    global running
     ticking = asyncio.create_task(tick())
+    running = asyncio.create_task(ota.run(%r, every_s=1, jitter=0.5, progress=progress, restart=False, **%r))
     try:
-        print("RAN", await asyncio.wait_for(ota.run(%r, every_s=1, jitter=0.5, progress=progress, restart=False, **%r), %r))
-    except asyncio.TimeoutError:
+        print("RAN", await asyncio.wait_for(running, 60))
+    except asyncio.CancelledError:
         print("STILL")
     ticking.cancel()
     print("LONGEST", longest, "after", during)
@@ -212,8 +218,9 @@ asyncio.run(main())
 """
 
 
-def ran(board, url, seconds=60, **options):  # noqa: F811
-    done = board(TICKING % (url, {"timeout_s": 2, "tries": 2, **options}, seconds))
+def ran(board, url, told=None, **options):  # noqa: F811
+    """Until it installed, or told so many times how it ended."""
+    done = board(TICKING % (told, url, {"timeout_s": 2, "tries": 2, **options}))
     return done, int(re.search(r"LONGEST (\d+)", done.stdout)[1])
 
 
@@ -238,7 +245,7 @@ def test_run_over_tls(board, world, tmp_path):  # noqa: F811
     ("down", "cannot connect"), ("status=404", "status 404"), ("damage=100,only=bundles", "signature"), ("mute", "no answer")])
 def test_run_tells_errors_and_goes_on(board, server, what, words):  # noqa: F811
     url = "http://127.0.0.1:1/t" if what == "down" else server.base + what + "/tree-2"
-    done, longest = ran(board, url, 12)
+    done, longest = ran(board, url, told=2, timeout_s=1)
     assert "STILL" in done.stdout and longest < 1200
     lines = re.findall("TOLD (.*)", done.stdout)
     assert len(lines) >= 2 and all(words in line and "next try in" in line for line in lines)
@@ -246,12 +253,12 @@ def test_run_tells_errors_and_goes_on(board, server, what, words):  # noqa: F811
 
 
 def test_run_does_nothing_when_nothing_is_new_and_restarts_after_an_installation(board, world, server):  # noqa: F811
-    script = ("import asyncio, ota\ntry:\n    asyncio.run(asyncio.wait_for(ota.run('%sok/tree-2', every_s=1), 12))\n"
+    script = ("import asyncio, ota\ntry:\n    asyncio.run(asyncio.wait_for(ota.run('%sok/tree-2', every_s=1), SECONDS))\n"
               "except asyncio.TimeoutError:\n    print('STILL')" % server.base)
-    done = board(script)
+    done = board(script.replace("SECONDS", "60"))
     assert done.json["boots"] == 2 and done.json["running"] == "ota_1" and "ota: installed" in done.stdout
     before = len(server.log)
-    assert board(script).stdout == "STILL\n"
+    assert board(script.replace("SECONDS", "5")).stdout == "STILL\n"
     assert len(server.log) - before >= 2  # the channel, again and again
 
 

@@ -10,6 +10,7 @@ import shutil
 import pytest
 
 import faultserver
+import lobo
 from conftest import Molt, molt_path
 
 pytestmark = pytest.mark.fast
@@ -49,13 +50,7 @@ def world(tmp_path_factory, firmware):
 
 
 def run(molt, script, *words, check=0):
-    words = ["sim", "run", "sim:board", "--json", "--quiet", "--micropython", TOP / "build/micropython/micropython", *words]
-    if script is not None:
-        (molt.cwd / "script.py").write_text(script)
-        words.append("script.py")
-    done = molt(*words, check=check)
-    done.json = json.loads(done.stderr[done.stderr.index("{\n"):done.stderr.rindex("}") + 1])
-    return done
+    return lobo.Board(molt, molt.cwd, lobo.interpreter())(script, *words, check=check)
 
 
 @pytest.fixture

@@ -56,9 +56,7 @@ def world(tmp_path_factory, firmware):
 def boards(world, tmp_path):
     def make(layout):
         shutil.copytree(world / layout, tmp_path / "board", dirs_exist_ok=True)
-        interpreter = TOP / "build/micropython/micropython"
-        assert os.access(interpreter, os.X_OK), "run scripts/micropython.sh"
-        return lobo.Board(Molt(molt_path("MOLT_FAST"), tmp_path), tmp_path, interpreter)
+        return lobo.Board(Molt(molt_path("MOLT_FAST"), tmp_path), tmp_path, lobo.interpreter())
 
     return make
 

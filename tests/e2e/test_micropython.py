@@ -5,6 +5,8 @@ import pathlib
 
 import pytest
 
+import lobo
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PEER = TOP / "build/deps/src/mp_image_tool_esp32-0.1.1/tests/data/mock-fs/ota"
 APP_SIZE = 1672800  # of the genuine firmware's application
@@ -13,9 +15,7 @@ APP_SIZE = 1672800  # of the genuine firmware's application
 @pytest.fixture(scope="session")
 def interpreter():
     """The genuine MicroPython that scripts/micropython.sh fetched."""
-    path = TOP / "build/micropython/micropython"
-    assert os.access(path, os.X_OK), "%s: run scripts/micropython.sh" % path
-    return path
+    return lobo.interpreter()
 
 
 @pytest.fixture
@@ -24,16 +24,7 @@ def run(molt, firmware, interpreter, tmp_path):
     molt.ok("edit", firmware, "--flash-size", "8M", "--layout", "ota", "-o", "ota.bin")
     molt.ok("sim", "new", "sim:board", "--flash", "ota.bin")
 
-    def run(script=None, *words, check=0):
-        words = ["sim", "run", "sim:board", "--json", "--quiet", "--micropython", interpreter, *words]
-        if script is not None:
-            (tmp_path / "script.py").write_text(script)
-            words.append("script.py")
-        done = molt(*words, check=check)
-        done.json = json.loads(done.stderr[done.stderr.index("{\n"):done.stderr.rindex("}") + 1])
-        return done
-
-    return run
+    return lobo.Board(molt, tmp_path, interpreter)
 
 
 def running(molt):

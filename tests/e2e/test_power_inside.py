@@ -54,7 +54,7 @@ def world(tmp_path_factory, firmware):
 
 
 def runner(folder, cwd):
-    return lobo.Board(Molt(molt_path("MOLT_FAST"), cwd), folder, TOP / "build/micropython/micropython")
+    return lobo.Board(Molt(molt_path("MOLT_FAST"), cwd), folder, lobo.interpreter())
 
 
 def pair(folder, n, firmware=None):

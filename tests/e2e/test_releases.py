@@ -65,10 +65,9 @@ for path, data in %r.items():
 """ % files)
 
 
-def tree(board, digest):
-    """{path: content} of a release."""
-    return eval(board("""
-import os
+def found_in(digest):
+    """Lines that make `found`, {path: content} of a release."""
+    return """
 found = {}
 def walk(path):
     for entry in os.ilistdir(path):
@@ -79,8 +78,12 @@ def walk(path):
             with open(name, "rb") as file:
                 found[name[%d:]] = file.read()
 walk(%r)
-print(found)
-""" % (len(directory(digest)) + 1, directory(digest))))
+""" % (len(directory(digest)) + 1, directory(digest))
+
+
+def tree(board, digest):
+    """{path: content} of a release."""
+    return eval(board("import os\n%sprint(found)\n" % found_in(digest)))
 
 
 CARRY = "from ota import _carry\n_carry.carry(%r, %r)" % (NEW, OLD)
@@ -140,20 +143,10 @@ for path in ("config.json", ".carry"):
         pass
 assert b"{'new': 1}" in there or b"{'mine': 5}" in there, there
 """ % (directory(OLD) + "/config.json", directory(NEW))
-    end = """
-found = {}
-def walk(path):
-    for entry in os.ilistdir(path):
-        name = path + "/" + entry[0]
-        if entry[1] & 0x4000:
-            walk(name)
-        else:
-            with open(name, "rb") as file:
-                found[name[%d:]] = file.read()
-walk(%r)
+    end = found_in(NEW) + """
 del found[".list"]
 assert found == %r, found
-""" % (len(directory(NEW)) + 1, directory(NEW), EXPECTED)
+""" % EXPECTED
     board(check + CARRY + end, replay=str(tmp_path / "cuts"), load=["ota._carry"])
 
 

@@ -193,9 +193,10 @@ def update(url=None, channel=None, *, restart=True, retry_failed=False, ca=None,
     return bool(done)
 
 
-def installing(url, channel, ca, **options):
-    # Generator: one installation. Yields as steps() does, or None; ends with what was done in words, or None: it runs
-    # here already. Closing it closes the connection, and lets others install.
+def _work(url, channel, ca, look, **options):
+    # Generator: gets the bundle and installs it, or with look goes on as far as nothing is written. Yields as steps()
+    # does, or None; ends with (host, engine's status), or None: it runs here already. Closing it closes the connection,
+    # and lets others install.
     lock()
     host = None
     try:
@@ -206,8 +207,11 @@ def installing(url, channel, ca, **options):
         if not host:
             return None
         state = opened(engine, host, place)
-        yield from steps(engine, state, host)
-        done = engine.status(state)
+        for now in steps(engine, state, host):
+            if look and engine.status(state)[0] not in _BEFORE:
+                break
+            yield now
+        return host, engine.status(state)
     except ota.Error as error:
         if error.errno == INSTALLED:
             return None
@@ -216,36 +220,26 @@ def installing(url, channel, ca, **options):
         unlock()  # first: closing may fail
         if host:
             host.source.close()
+
+
+def installing(url, channel, ca, **options):
+    # Generator: one installation, as above. Ends with what was done in words, or None.
+    done = yield from _work(url, channel, ca, False, **options)
+    if not done:
+        return None
+    host, now = done
     return "installed: %d chunks written, %d kept, %d bytes fetched in %d requests" % (
-        done[7], done[6], done[4], host.source.requests)
+        now[7], now[6], now[4], host.source.requests)
 
 
 def check(url=None, channel=None, *, retry_failed=False, ca=None, timeout_s=30, tries=5):
     # What update() would install, or None: nothing new. Everything that can be refused beforehand is. Nothing is
     # written but the newest signed time.
-    lock()
-    host = None
-    try:
-        place = room()
-        url, channel, ca = configured(url, channel, ca)
-        engine = _host.engine()
-        from ota import _http
+    from ota import _http
 
-        host = _http.finished(host_for(engine, url, channel, retry_failed, tries, ca=ca, timeout_s=timeout_s))
-        if not host:
-            return None
-        state = opened(engine, host, place)
-        for _ in steps(engine, state, host):
-            found = engine.status(state)
-            if found[0] not in _BEFORE:
-                break
-    except ota.Error as error:
-        if error.errno == INSTALLED:
-            return None
-        raise
-    finally:
-        unlock()  # first: closing may fail
-        if host:
-            host.source.close()
-    sequence, kind = found[8:10] if len(found) > 9 else (None, None)
-    return {"sequence": sequence, "digest": host.expect, "files_only": kind == 2, "bytes": found[2]}
+    found = _http.finished(_work(url, channel, ca, True, retry_failed=retry_failed, timeout_s=timeout_s, tries=tries))
+    if not found:
+        return None
+    host, now = found
+    sequence, kind = now[8:10] if len(now) > 9 else (None, None)
+    return {"sequence": sequence, "digest": host.expect, "files_only": kind == 2, "bytes": now[2]}

@@ -15,7 +15,7 @@ _in = open(int(sys.argv[1]), "rb")
 _out = open(int(sys.argv[2]), "wb")
 
 
-_watching = _interrupted = False
+_watching = False
 _announced = []
 _held = [-1] * 12  # offsets of blocks of 4 KB, and their bytes: made once, for tests measure the heap
 _copies = [bytearray(4096) for _ in _held]
@@ -26,20 +26,30 @@ class BoardError(OSError):
     pass
 
 
+# Ctrl-C comes at any instruction, and one that came within an exchange would leave half a request or half a reply in the
+# pipes: it waits until the exchange is over. (A build without ffi takes its chance.)
+try:
+    import ffi
+
+    _mask = ffi.open("libc.so.6").func("i", "sigprocmask", "iPP")
+except (ImportError, OSError):
+
+    def _mask(how, signals, before):
+        pass
+
+
+_INTERRUPT = b"\x02" + bytes(127)  # a sigset_t with SIGINT
+_BLOCK, _UNBLOCK = 0, 1  # Linux
+
+
 def _exactly(n):
-    # Ctrl-C waits until the reply is whole, or the next one would be taken for it.
-    global _interrupted
     parts = []
     while n:
-        try:
-            while n:
-                part = _in.read(n)
-                if not part:
-                    sys.exit(120)  # the other end is gone
-                parts.append(part)
-                n -= len(part)
-        except KeyboardInterrupt:
-            _interrupted = True
+        part = _in.read(n)
+        if not part:
+            sys.exit(120)  # the other end is gone
+        parts.append(part)
+        n -= len(part)
     return b"".join(parts)
 
 
@@ -59,22 +69,18 @@ def _announce():
 
 
 def request(op, a=0, b=0, payload=b""):
-    global _interrupted
     if _watching and op in (PROGRAM, ERASE, STORE_PUT):
         _announce()
     data = struct.pack("<BBHII", op, 0, 0, a, b) + payload
-    at = 0
-    while at < len(data):
-        try:
-            while at < len(data):
-                at += _out.write(memoryview(data)[at:])
-        except KeyboardInterrupt:
-            _interrupted = True
-    status, n = struct.unpack("<iI", _exactly(8))
-    answer = _exactly(n)
-    if _interrupted:
-        _interrupted = False
-        raise KeyboardInterrupt
+    _mask(_BLOCK, _INTERRUPT, None)
+    try:
+        at = 0
+        while at < len(data):
+            at += _out.write(memoryview(data)[at:])
+        status, n = struct.unpack("<iI", _exactly(8))
+        answer = _exactly(n)
+    finally:
+        _mask(_UNBLOCK, _INTERRUPT, None)
     return status, answer
 
 
