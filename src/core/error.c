@@ -28,7 +28,7 @@ static const struct {
     {MOLT_E_POWER, "power was cut"},
     {MOLT_E_PERMISSION, "not permitted"},
     {MOLT_E_NOT_ERASED, "programming bits that are not erased"},
-    {MOLT_E_STORE, "malformed store record"},
+    {MOLT_E_STORE, "damaged store record, or one of another version"},
     {MOLT_E_IMAGE_MAGIC, "not an ESP32 image"},
     {MOLT_E_IMAGE_CHIP, "image for another chip"},
     {MOLT_E_IMAGE_REVISION, "image needs another chip revision"},

@@ -168,6 +168,7 @@ static int boot_in_target(struct trial *t)
     switch ((enum molt_phase)t->update.phase) {
     case MOLT_PHASE_SWITCHING: t->update.boots = 1; return save_phase(t, MOLT_PHASE_TRIAL);
     case MOLT_PHASE_TRIAL:
+        t->update.outcome = MOLT_E_UNCONFIRMED; /* what it will have failed with */
         code = save_phase(t, MOLT_PHASE_ROLLING_BACK);
         if (code < 0) {
             return code;
@@ -192,7 +193,8 @@ static int boot_in_from(struct trial *t)
     case MOLT_PHASE_SWITCHING:
     case MOLT_PHASE_CONFIRMING: return switch_again(t);
     case MOLT_PHASE_TRIAL: return fail(t, MOLT_E_UNCONFIRMED);
-    case MOLT_PHASE_ROLLING_BACK: return fail(t, MOLT_E_CANCELLED);
+    case MOLT_PHASE_ROLLING_BACK:
+        return fail(t, t->update.outcome < 0 ? t->update.outcome : MOLT_E_CANCELLED);
     case MOLT_PHASE_NONE:
     case MOLT_PHASE_INSTALLING:
     case MOLT_PHASE_CONFIRMED:
@@ -252,7 +254,7 @@ int molt_trial_rollback(const struct molt_engine_port *port)
     struct molt_otadata_plan plan;
     int code = look(&t, port);
     if (code < 0) {
-        return code;
+        return code == MOLT_E_OTADATA_NONE ? MOLT_E_NO_WAY_BACK : code;
     }
     if (t.files_only && t.in_target && t.update.phase <= MOLT_PHASE_ROLLING_BACK &&
         t.update.phase != MOLT_PHASE_CONFIRMING) {

@@ -45,10 +45,16 @@ static bool parse_range(struct http_answer *a, const char *text)
     return text && *text == 0 && (a->last == HTTP_UNKNOWN || a->last < a->total);
 }
 
-/* A value that does not fit is no validator: better none than half of one. */
+/* A value that does not fit is no validator: better none than half of one. Nor is one with control
+ * characters (a bare CR), which would be sent back (RFC 9110, 5.5). */
 static void keep(char *out, size_t capacity, const char *value)
 {
     size_t n = strlen(value);
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char)value[i] < ' ' || value[i] == 0x7F) {
+            return;
+        }
+    }
     if (n < capacity) {
         memcpy(out, value, n + 1);
     }

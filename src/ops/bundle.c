@@ -9,6 +9,7 @@
 
 #include "molt/host/crypto.h"
 #include "molt/host/file.h"
+#include "molt/ops/device.h"
 #include "ops/bundle_internal.h"
 
 #define BUNDLE_SIZE_MAX ((size_t)512 << 20)
@@ -66,7 +67,7 @@ static int find_abi(struct inputs *inputs, const struct molt_bundle_request *req
     struct molt_bundle_app app = {0};
     inputs->mpy_abi = request->mpy_abi;
     if (!inputs->mpy_abi && request->app) {
-        inputs->mpy_abi = bundle_mpy_abi(inputs->app.data, inputs->app.size);
+        inputs->mpy_abi = molt_ops_mpy_abi(inputs->app.data, inputs->app.size);
     } else if (!inputs->mpy_abi && request->firmware) {
         int error = strncmp(request->firmware, "sim:", 4) == 0
                         ? bundle_read_running(&firmware, request->firmware, message)
@@ -74,7 +75,7 @@ static int find_abi(struct inputs *inputs, const struct molt_bundle_request *req
         if (error) {
             return error;
         }
-        inputs->mpy_abi = bundle_mpy_abi(firmware.data, firmware.size);
+        inputs->mpy_abi = molt_ops_mpy_abi(firmware.data, firmware.size);
         molt_bytes_free(&firmware);
         if (!inputs->mpy_abi) {
             return molt_fail(message, MOLT_E_NOT_FOUND,

@@ -1,5 +1,5 @@
 /* Python sources of a release to .mpy files, with the compiler that MicroPython makes for it. */
-#define _GNU_SOURCE /* mkdtemp, memmem */
+#define _GNU_SOURCE /* mkdtemp */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,33 +12,6 @@
 #include "ops/bundle_internal.h"
 
 #define OUTPUT_MAX 2048 /* of a compiler's message */
-
-/* MicroPython's releases and the .mpy files that they load (its documentation, "MicroPython .mpy
- * files"). */
-static const struct {
-    unsigned minor; /* from MicroPython 1.minor on */
-    uint16_t abi;
-} versions[] = {{23, 0x603}, {22, 0x602}, {20, 0x601}, {19, 0x600}, {12, 0x500}};
-
-uint16_t bundle_mpy_abi(const uint8_t *bytes, size_t n)
-{
-    static const char text[] = "MicroPython v1.";
-    const uint8_t *end = bytes + n;
-    const uint8_t *at = bytes;
-    while ((at = memmem(at, (size_t)(end - at), text, sizeof text - 1)) != NULL) {
-        unsigned minor = 0;
-        at += sizeof text - 1;
-        for (int i = 0; i < 3 && at < end && *at >= '0' && *at <= '9'; i++, at++) {
-            minor = minor * 10 + *at - '0';
-        }
-        for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
-            if (minor >= versions[i].minor) {
-                return versions[i].abi;
-            }
-        }
-    }
-    return 0;
-}
 
 /* main.py and connect.py are run as source text, by the boot hook and in safe mode; a file that
  * the application may change stays what it is. */

@@ -31,7 +31,4 @@ void bundle_free_files(struct bundle_files *files);
 int bundle_compile(struct bundle_files *files, const struct molt_bundle_request *request,
                    uint16_t abi, struct molt_message *message);
 
-/* .mpy version << 8 | sub-version that this firmware loads, by its version text; 0 = not found. */
-uint16_t bundle_mpy_abi(const uint8_t *bytes, size_t n);
-
 #endif

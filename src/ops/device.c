@@ -1,5 +1,7 @@
+#define _GNU_SOURCE /* memmem */
 #include "molt/ops/device.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "molt/espimage.h"
@@ -46,6 +48,45 @@ static int read_record(struct molt_ops_device *d, const struct molt_store *store
     return MOLT_OK;
 }
 
+/* MicroPython's releases and the .mpy files that they load (its documentation, "MicroPython .mpy
+ * files"). */
+static const struct {
+    unsigned minor; /* from MicroPython 1.minor on */
+    uint16_t abi;
+} versions[] = {{23, 0x603}, {22, 0x602}, {20, 0x601}, {19, 0x600}, {12, 0x500}};
+
+uint16_t molt_ops_mpy_abi(const uint8_t *bytes, size_t n)
+{
+    static const char text[] = "MicroPython v1.";
+    const uint8_t *end = bytes + n;
+    const uint8_t *at = bytes;
+    while ((at = memmem(at, (size_t)(end - at), text, sizeof text - 1)) != NULL) {
+        unsigned minor = 0;
+        at += sizeof text - 1;
+        for (int i = 0; i < 3 && at < end && *at >= '0' && *at <= '9'; i++, at++) {
+            minor = minor * 10 + *at - '0';
+        }
+        for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+            if (minor >= versions[i].minor) {
+                return versions[i].abi;
+            }
+        }
+    }
+    return 0;
+}
+
+/* What the firmware of that slot loads; it stays unknown where it does not say, or cannot be read.
+ */
+static uint16_t mpy_abi_of(const struct molt_flash *flash, uint32_t offset, uint32_t n)
+{
+    uint8_t *bytes = malloc(n);
+    uint16_t abi = bytes && molt_flash_read(flash, offset, bytes, n) == MOLT_OK
+                       ? molt_ops_mpy_abi(bytes, n)
+                       : 0;
+    free(bytes);
+    return abi;
+}
+
 /* Nothing whole there: the image stays unknown. */
 static void find_running_image(struct molt_ops_device *d, const struct molt_flash *flash,
                                const struct molt_app_slot *slot)
@@ -56,7 +97,9 @@ static void find_running_image(struct molt_ops_device *d, const struct molt_flas
         molt_flash_read(flash, slot->offset + image.length - MOLT_SHA256_SIZE,
                         d->device.running_image, MOLT_SHA256_SIZE) < 0) {
         memset(d->device.running_image, 0, MOLT_SHA256_SIZE);
+        return;
     }
+    d->device.mpy_abi = mpy_abi_of(flash, slot->offset, image.length);
 }
 
 int molt_ops_device_of(struct molt_ops_device *d, const struct molt_target *target,

@@ -179,8 +179,9 @@ def test_a_trial_that_is_not_confirmed_is_over(board, app, reset, error):
     assert update["phase"] == BROKEN and update["digest"] in board.records()[FAILED]
     assert STARTS not in board.records()  # these resets count as a trial's
     report = board.report()
+    assert report["outcome"] == update["outcome"]  # what info() says
     assert report.pop("error").endswith(error)
-    assert report == {"outcome": -14 if "rollback" in app else -62, "sequence": 3, "slot": "ota_0", "reset": reset,
+    assert report == {"outcome": -14 if "rollback" in app or reset == "exception" else -62, "sequence": 3, "slot": "ota_0", "reset": reset,
                       "boot": "power-on"}
 
 
@@ -443,7 +444,7 @@ BACK = {"runs": [2], "running": "ota_1", "phase": BROKEN, "failed": True, "floor
 @pytest.mark.parametrize("phase, where, app, end", [
     (SWITCHING, "target", "ota.confirm()", KEEPS),
     (SWITCHING, "target", "1 / 0", {**BACK, "outcome": -14}),
-    (TRIAL, "target", "print()", {**BACK, "outcome": -14}),
+    (TRIAL, "target", "print()", {**BACK, "outcome": -62}),
     (ROLLING_BACK, "target", "print()", {**BACK, "outcome": -14}),
     (CONFIRMING, "target", "print()", KEEPS),
     (SWITCHING, "origin", "ota.confirm()", KEEPS),  # lost: written again
@@ -471,6 +472,8 @@ def test_every_phase_comes_to_its_end(board, world, engine, phase, where, app, e
     assert ("no engine here" in done.stdout) == (engine != "engine")
     if where == "unloadable":
         assert board.report()["error"] == "the firmware did not come up"
+    if end["phase"] == BROKEN:
+        assert board.report()["outcome"] == end["outcome"]
     board.put(app2="print()", app3="print()")
     quiet = board()  # nothing is left to do
     assert "ota:" not in quiet.stdout and quiet.runs == end["runs"] and quiet.boots == 1

@@ -330,6 +330,20 @@ def phase(board, number):
     path.write_bytes(data)
 
 
+def test_files_with_native_code_suit_the_firmware_that_runs(molt, board, world, tmp_path):
+    """MicroPython 1.23 loads .mpy 6.3: found in the app that runs, as nothing else says it."""
+    (tmp_path / "native").mkdir()
+    for minor, good in ((2, False), (3, True)):
+        (tmp_path / "native/fast.mpy").write_bytes(bytes((0x4D, 6, 10 << 2 | minor, 31, 0, 0, 0, 0)))  # xtensawin
+        molt.ok("bundle", "create", "--force", "-o", "native.molt", "-k", world / "bundles.pem", "-s", 9, "-r", tmp_path / "native")
+        before = (molt.cwd / "board/flash.bin").read_bytes()
+        if good:
+            molt.ok("update", board, "--from", "native.molt")
+        else:
+            assert "files need another .mpy version" in molt.fails("update", board, "--from", "native.molt")
+            assert (molt.cwd / "board/flash.bin").read_bytes() == before
+
+
 def test_files_only_confirm(molt, board, files_only):
     molt.ok("update", board, "--from", files_only)
     release = status(molt, board)["candidate"]

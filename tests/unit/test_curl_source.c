@@ -507,6 +507,10 @@ static void test_validators(void **state)
     memset(line + strlen(line), 'x', 200);
     http_answer_line(&answer, line, 207); /* too long to be kept: no validator, not half of one */
     assert_string_equal(answer.etag, "");
+    http_answer_line(&answer, "ETag: \"a\rb\"", 11); /* it would be sent back */
+    http_answer_line(&answer, "Last-Modified: Mon\x01", 19);
+    assert_string_equal(answer.etag, "");
+    assert_string_equal(answer.modified, "");
     http_answer_line(&answer, "Content-Encoding: identity", 26);
     assert_false(answer.encoded);
     http_answer_line(&answer, "Content-Encoding: br", 20);

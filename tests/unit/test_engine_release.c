@@ -353,7 +353,7 @@ static void device_without_slots(void **state)
     memcpy(f.before, f.rig.bytes, RIG_FLASH_SIZE);
     assert_int_equal(molt_trial_boot(&f.rig.port, &action), MOLT_OK);
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_E_OTADATA_NONE);
-    assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_E_OTADATA_NONE);
+    assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_E_NO_WAY_BACK);
     assert_int_equal(install(&f, &base), MOLT_E_OTADATA_NONE);
     assert_memory_equal(f.before, f.rig.bytes, RIG_FLASH_SIZE);
     for (int round = 0; round < 2; round++) {

@@ -308,7 +308,7 @@ static void unknown_slot_and_missing_otadata(void **state)
     f.rig.port.device.otadata_offset = 0;
     assert_int_equal(molt_trial_boot(&f.rig.port, &action), MOLT_OK);
     assert_int_equal(molt_trial_confirm(&f.rig.port), MOLT_E_OTADATA_NONE);
-    assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_E_OTADATA_NONE);
+    assert_int_equal(molt_trial_rollback(&f.rig.port), MOLT_E_NO_WAY_BACK);
     finish(&f);
 }
 

@@ -26,6 +26,10 @@ struct molt_ops_device {
 int molt_ops_device_of(struct molt_ops_device *device, const struct molt_target *target,
                        struct molt_message *message);
 
+/* .mpy version << 8 | sub-version that a firmware loads, by the text "MicroPython vX.Y" in it; 0 =
+ * not found. */
+uint16_t molt_ops_mpy_abi(const uint8_t *bytes, size_t n);
+
 /* Label of the slot with that number; "?" for none. */
 const char *molt_ops_slot_label(const struct molt_ops_device *device, int number);
 

@@ -272,9 +272,10 @@ class Http:
         elif line:
             name, _, value = line.partition(b":")
             try:
-                name = name.decode().lower()
-                if name in _KEPT:
-                    self.headers[name] = value.decode().strip()
+                name, value = name.decode().lower(), value.decode().strip()
+                # Control characters (a bare CR) make a value none: an entity tag is sent back (RFC 9110, 5.5).
+                if name in _KEPT and min(value or " ") >= " ":
+                    self.headers[name] = value
             except UnicodeError:
                 raise Failed(E_STATUS, "%s: the server's answer has a header that is no text" % self.url)
         elif 100 <= self.status < 200:

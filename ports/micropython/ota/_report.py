@@ -4,7 +4,7 @@ import sys
 from ota import _slots, _store, _trial
 
 MOST = 500  # bytes
-E_UNCONFIRMED = -62
+E_CANCELLED, E_UNCONFIRMED = -14, -62
 _CAUSES = {1: "power-on", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
 
 
@@ -40,7 +40,7 @@ def exception(error):
     gc.collect()  # what failed may have left little memory
     text = io.StringIO()
     sys.print_exception(error, text)
-    write(_store.Update(), E_UNCONFIRMED, text.getvalue().strip(), "exception")
+    write(_store.Update(), E_CANCELLED, text.getvalue().strip(), "exception")
 
 
 def noticed(update, outcome):

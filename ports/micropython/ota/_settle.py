@@ -102,7 +102,7 @@ def settle(update, in_target):
     if phase == _store.TRIAL:
         _tell(update, E_UNCONFIRMED, None)
     elif phase == _store.ROLLING_BACK:
-        _tell(update, E_CANCELLED, None)
+        _tell(update, update.outcome or E_CANCELLED, None)
     action = _asked("boot")
     if action is None:
         return _by_hand(_store.Update(), in_target)
@@ -138,6 +138,8 @@ def _by_hand(update, in_target):
     if phase == _store.CONFIRMING and in_target:
         return _finish(update) == 0
     if phase in (_store.TRIAL, _store.ROLLING_BACK):
+        if phase == _store.TRIAL:
+            update.outcome = E_UNCONFIRMED  # what it will have failed with
         if in_target and not alone:
             if update.boots < BOOTS_MAX and _leave(update):
                 _trial.restart()
@@ -147,7 +149,7 @@ def _by_hand(update, in_target):
             from ota import _records
 
             _records.forget(update.target)  # first: while a record names the target, it may come up again
-        _fail(update, E_UNCONFIRMED if phase == _store.TRIAL else E_CANCELLED)
+        _fail(update, update.outcome or E_CANCELLED)
     elif phase in (_store.SWITCHING, _store.CONFIRMING):
         _switch_again(update, alone)
     else:

@@ -42,12 +42,17 @@ def put(record, data):
     nvs.commit()
 
 
+def _wrong(record):
+    from ota import Error
+
+    raise Error(E_STORE, "record %d of the store is damaged, or of another version: erase the store, provision anew (%d)" % (
+        record, E_STORE))
+
+
 def _checked(record, least):
     data = get(record)
     if data is not None and (len(data) < least or data[0] != 1):
-        from ota import Error
-
-        raise Error(E_STORE, "record %d of the store: unknown version or malformed" % record)
+        _wrong(record)
     return data
 
 
@@ -74,9 +79,7 @@ def release_of(slot_offset, image_sha256):
     # Digest of the release that belongs to that image in that slot, or None.
     data = _checked(RELEASES, 2) or b"\x01\x00"
     if len(data) != 2 + 68 * data[1]:
-        from ota import Error
-
-        raise Error(E_STORE, "record 5 of the store: malformed")
+        _wrong(RELEASES)
     for at in range(2, 2 + 68 * data[1], 68):
         if data[at : at + 36] == struct.pack("<I", slot_offset) + image_sha256:
             return data[at + 36 : at + 68]

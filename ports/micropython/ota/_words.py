@@ -19,7 +19,7 @@ _TEXTS = """
 -17 power was cut
 -18 not permitted
 -19 programming bits that are not erased
--20 malformed store record
+-20 damaged store record, or one of another version: erase the store, provision anew
 -30 not an ESP32 image
 -31 image for another chip
 -32 image needs another chip revision
