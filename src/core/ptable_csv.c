@@ -14,6 +14,7 @@
 #define UNDEFINED     6
 #define COLUMNS       6
 #define MOST_WITH_MD5 94u
+#define MOST_LINES    UINT16_MAX
 
 struct field {
     const char *text;
@@ -27,7 +28,7 @@ struct parser {
     uint32_t table_offset;
     uint64_t end;                        /* of the row before */
     uint32_t number;                     /* of the line */
-    uint32_t line[MOLT_PTABLE_MAX_ROWS]; /* of each row */
+    uint16_t line[MOLT_PTABLE_MAX_ROWS]; /* of each row */
 };
 
 static int fail(const struct parser *parser, int error, const char *what)
@@ -262,7 +263,7 @@ static int read_offset(struct parser *parser, const struct field *field, struct 
                     "offset (--recovery-offset)");
     }
     if (!described && field->n == 0) {
-        uint64_t offset = (parser->end + unit - 1) / unit * unit;
+        uint64_t offset = (parser->end + unit - 1) & ~(uint64_t)(unit - 1);
         if (offset > UINT32_MAX) {
             return fail(parser, MOLT_E_TABLE_WRAP, "the row before ends at 4 GB");
         }
@@ -366,7 +367,7 @@ static int read_row(struct parser *parser, const struct field *line)
     if (!error) {
         error = read_place(parser, field, row);
     }
-    parser->line[table->count] = parser->number;
+    parser->line[table->count] = (uint16_t)parser->number;
     table->count += error == MOLT_OK;
     return error;
 }
@@ -374,6 +375,9 @@ static int read_row(struct parser *parser, const struct field *line)
 static int read_line(struct parser *parser, const char *text, uint32_t n)
 {
     const uint8_t *p = (const uint8_t *)text;
+    if (parser->number == MOST_LINES) {
+        return fail(parser, MOLT_E_FORMAT, "more lines than a table can need");
+    }
     parser->number++;
     for (uint32_t i = 0; i < n; i++) {
         if (ends_lines_elsewhere(p + i, n - i)) {

@@ -162,6 +162,20 @@ static void refusals(void **state)
     assert_int_equal(molt_ptable_from_csv(&table, "a\0b,app", 7, NULL, &diag), MOLT_E_FORMAT);
 }
 
+static void too_many_lines(void **state)
+{
+    (void)state;
+    static char text[65536 + 64];
+    struct molt_ptable table;
+    struct molt_diag diag;
+    memset(text, '\n', 65534);
+    memcpy(text + 65534, LINE, sizeof LINE); /* line 65535 */
+    assert_int_equal(parse(&table, text, NULL, &diag), MOLT_OK);
+    memmove(text + 1, text, 65534 + sizeof LINE);
+    assert_int_equal(parse(&table, text, NULL, &diag), MOLT_E_FORMAT);
+    assert_int_equal(diag.offset, 65535);
+}
+
 static void the_other_row_is_a_line(void **state)
 {
     (void)state;
@@ -331,6 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors),
         cmocka_unit_test(refusals),
+        cmocka_unit_test(too_many_lines),
         cmocka_unit_test(the_other_row_is_a_line),
         cmocka_unit_test(options_count),
         cmocka_unit_test(numbers),
