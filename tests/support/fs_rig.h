@@ -31,6 +31,9 @@ void fs_rig_put(struct fs_rig *rig, const char *path, uint32_t n, unsigned seed)
 /* Reads and compares. */
 void fs_rig_expect(struct fs_rig *rig, const char *path, uint32_t n, unsigned seed);
 
+/* Puts the checksums of a metadata block of littlefs right, as far as its tags go. */
+void fs_rig_mend(uint8_t *block, uint32_t size);
+
 /* What a check said: the texts, "path: text" each with a newline. The number of complaints. */
 int fs_rig_check(struct fs_rig *rig, char *said, uint32_t capacity);
 

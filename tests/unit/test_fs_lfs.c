@@ -1,5 +1,4 @@
 /* What is littlefs' own: superblocks, sizes, versions, growing, damage. */
-#include <lfs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,8 @@
 #include "fs_rig.h"
 #include "testing.h"
 
-#define BLOCK 4096u
+#define BLOCK             4096u
+#define SUPERBLOCK_STRUCT 20u /* behind the revision, the name and two tags */
 
 static struct fs_rig rig;
 static char said[4000];
@@ -221,32 +221,13 @@ static void inline_files_fit_micropython(void **state)
     fs_rig_unmount(&rig);
 }
 
-/* Sets a superblock's field, with the checksum put right. at: of the inline struct. */
+/* Sets a field of the superblock, in both of its blocks as they are after formatting. */
 static void set_field(uint32_t field, uint32_t value)
 {
     for (uint32_t copy = 0; copy < 2; copy++) {
         uint8_t *block = rig.bytes + FS_RIG_OFFSET + copy * BLOCK;
-        uint32_t at = 4, previous = 0xFFFFFFFF, crc = lfs_crc(0xFFFFFFFF, block, 4);
-        while (at < 100) {
-            uint32_t tag = ((uint32_t)block[at] << 24 | (uint32_t)block[at + 1] << 16 |
-                            (uint32_t)block[at + 2] << 8 | block[at + 3]) ^
-                           previous;
-            uint32_t n = (tag & 0x3FF) == 0x3FF ? 0 : tag & 0x3FF;
-            if (tag >> 31) {
-                break;
-            }
-            crc = lfs_crc(crc, block + at, 4);
-            if ((tag >> 20 & 0x7FF) == 0x201) {
-                molt_put_le32(block + at + 4 + field, value);
-            }
-            if ((tag >> 20 & 0x780) == 0x500) {
-                molt_put_le32(block + at + 4, crc);
-                break;
-            }
-            crc = lfs_crc(crc, block + at + 4, n);
-            previous = tag;
-            at += 4 + n;
-        }
+        molt_put_le32(block + SUPERBLOCK_STRUCT + field, value);
+        fs_rig_mend(block, BLOCK);
     }
 }
 
@@ -377,6 +358,46 @@ static void damaged_files_are_named(void **state)
     assert_int_equal(mount_range(FS_RIG_OFFSET, FS_RIG_SIZE, NULL), MOLT_E_FORMAT);
 }
 
+/* A file of 2 GB whose list of blocks goes round in circles: the call that follows it ends, and the
+ * mount with it. */
+static void circles_end(void **state)
+{
+    static const uint8_t size[] = {0x40, 0x9C, 0, 0}; /* 40000 */
+    struct molt_fs_space space;
+    struct molt_fs_entry entry;
+    (void)state;
+    two_files();
+    uint32_t last = block_of(40000, 3, 39000), other = block_of(40000, 3, 100);
+    for (uint32_t i = 0; i < 2; i++) {
+        point(39000, i, other);
+        molt_put_le32(rig.bytes + FS_RIG_OFFSET + other * BLOCK + 4 * i, last);
+    }
+    int changed = 0;
+    for (uint32_t at = 0; at < 2 * BLOCK; at++) {
+        uint8_t *p = rig.bytes + FS_RIG_OFFSET + at;
+        if (memcmp(p, size, sizeof size) == 0) {
+            molt_put_le32(p, 0x7FFFFFFF);
+            changed++;
+        }
+    }
+    assert_true(changed > 0);
+    fs_rig_mend(rig.bytes + FS_RIG_OFFSET, BLOCK);
+    fs_rig_mend(rig.bytes + FS_RIG_OFFSET + BLOCK, BLOCK);
+    fs_rig_mount(&rig);
+    assert_int_equal(molt_fs_stat(rig.fs, "/long", &entry), MOLT_OK);
+    assert_int_equal(entry.size, 0x7FFFFFFF);
+    assert_int_equal(fs_rig_check(&rig, said, sizeof said), 1);
+    assert_string_equal(said, "/long: has 2147483647 bytes, more than the file system\n");
+    fs_rig_expect(&rig, "/d/short", 9000, 1);
+    assert_int_equal(molt_fs_space(rig.fs, &space), MOLT_OK);
+    assert_int_equal(space.used, space.total); /* all that it can say */
+    uint8_t *bytes;
+    uint32_t n;
+    assert_int_equal(molt_fs_read_file(rig.fs, "/long", &bytes, &n), MOLT_E_FORMAT);
+    assert_null(bytes);
+    molt_fs_unmount(rig.fs, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(blank_is_none),
@@ -388,6 +409,7 @@ int main(void)
                                        cmocka_unit_test(inline_files_fit_micropython),
                                        cmocka_unit_test(superblocks_that_lie),
                                        cmocka_unit_test(name_max_is_the_superblocks),
-                                       cmocka_unit_test(damaged_files_are_named)};
+                                       cmocka_unit_test(damaged_files_are_named),
+                                       cmocka_unit_test(circles_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
