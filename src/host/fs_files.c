@@ -4,9 +4,6 @@
 
 #include "host/fs_internal.h"
 
-/* Entries that a walk of a tree looks at before it takes it for one that goes round in circles. */
-#define TREE_MAX 1000000u
-
 static int files_stat(void *context, const char *path, uint32_t *size)
 {
     struct molt_fs_entry entry;
@@ -88,7 +85,8 @@ static int files_space(void *context, uint32_t *free_bytes)
 struct tree {
     struct molt_fs *fs;
     struct molt_fs_entry entry; /* one for all depths */
-    uint32_t folder_bytes, bytes, left;
+    uint32_t folder_bytes, bytes;
+    uint32_t folders; /* that there can still be: a damaged folder may contain itself */
     char path[FS_PATH_MAX];
 };
 
@@ -97,16 +95,12 @@ static int measure(struct tree *tree)
     struct molt_fs_entry *entry = &tree->entry;
     struct molt_fs_dir *dir;
     size_t n = strlen(tree->path);
-    int result = molt_fs_dir_open(tree->fs, tree->path, &dir);
+    int result = tree->folders-- ? molt_fs_dir_open(tree->fs, tree->path, &dir) : MOLT_E_FORMAT;
     if (result < 0) {
         return result;
     }
     tree->bytes += tree->folder_bytes;
     while ((result = molt_fs_dir_next(dir, entry)) > 0) {
-        if (tree->left-- == 0) {
-            result = MOLT_E_FORMAT;
-            break;
-        }
         if (!entry->is_folder) {
             tree->bytes += entry->size;
         } else if (n + 1 + strlen(entry->name) < sizeof tree->path) {
@@ -125,12 +119,13 @@ static int measure(struct tree *tree)
 static int files_measure(void *context, const char *path, uint32_t *bytes)
 {
     struct molt_fs *fs = context;
-    struct tree tree = {.fs = fs, .left = TREE_MAX};
+    struct tree tree = {.fs = fs};
     struct molt_fs_space space;
     int result = molt_fs_space(fs, &space);
     if (result < 0) {
         return result;
     }
+    tree.folders = space.total;
     /* A folder of littlefs is a pair of blocks. */
     tree.folder_bytes = space.block_size * (fs->kind == MOLT_FS_LITTLEFS ? 2 : 1);
     snprintf(tree.path, sizeof tree.path, "%s", path);

@@ -75,15 +75,21 @@ void fs_rig_expect(struct fs_rig *rig, const char *path, uint32_t n, unsigned se
 }
 
 /* As lfs_dir_fetch goes through a block, but it believes the checksums. */
-void fs_rig_mend(uint8_t *block, uint32_t size)
+int fs_rig_change_tags(uint8_t *block, uint32_t size, uint32_t type, const uint8_t *data,
+                       uint32_t m)
 {
+    int changed = 0;
     uint32_t at = 4, previous = 0xFFFFFFFF, crc = lfs_crc(0xFFFFFFFF, block, 4);
     while (size - at >= 8) {
         uint32_t raw = (uint32_t)block[at] << 24 | (uint32_t)block[at + 1] << 16 |
                        (uint32_t)block[at + 2] << 8 | block[at + 3];
         uint32_t tag = raw ^ previous, n = (tag & 0x3FF) == 0x3FF ? 0 : tag & 0x3FF;
         if (tag >> 31 || n > size - at - 4) {
-            return;
+            break;
+        }
+        if ((tag >> 20 & 0x7FF) == type && n == m) {
+            memcpy(block + at + 4, data, m);
+            changed++;
         }
         crc = lfs_crc(crc, block + at, 4);
         previous = tag;
@@ -96,6 +102,12 @@ void fs_rig_mend(uint8_t *block, uint32_t size)
         }
         at += 4 + n;
     }
+    return changed;
+}
+
+void fs_rig_mend(uint8_t *block, uint32_t size)
+{
+    fs_rig_change_tags(block, size, 0, NULL, 0xFFFF);
 }
 
 struct said {

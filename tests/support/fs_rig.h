@@ -33,6 +33,9 @@ void fs_rig_expect(struct fs_rig *rig, const char *path, uint32_t n, unsigned se
 
 /* Puts the checksums of a metadata block of littlefs right, as far as its tags go. */
 void fs_rig_mend(uint8_t *block, uint32_t size);
+/* The same, and gives the tags of a type that have n bytes others. How many. */
+int fs_rig_change_tags(uint8_t *block, uint32_t size, uint32_t type, const uint8_t *data,
+                       uint32_t n);
 
 /* What a check said: the texts, "path: text" each with a newline. The number of complaints. */
 int fs_rig_check(struct fs_rig *rig, char *said, uint32_t capacity);

@@ -10,6 +10,8 @@
 #define BLOCK             4096u
 #define SUPERBLOCK_STRUCT 20u /* behind the revision, the name and two tags */
 
+#define FOLDER 0x200u /* the tag that says where a folder lies: LFS_TYPE_DIRSTRUCT */
+
 static struct fs_rig rig;
 static char said[4000];
 
@@ -398,6 +400,31 @@ static void circles_end(void **state)
     molt_fs_unmount(rig.fs, NULL);
 }
 
+/* Two folders of the root that are the root. */
+static void folders_in_themselves(void **state)
+{
+    static const uint8_t root[] = {0, 0, 0, 0, 1, 0, 0, 0};
+    struct molt_files files;
+    uint32_t bytes = 0;
+    int changed = 0;
+    (void)state;
+    fs_rig_make(&rig, MOLT_FS_LITTLEFS, 0);
+    assert_int_equal(molt_fs_mkdir(rig.fs, "/d"), MOLT_OK);
+    assert_int_equal(molt_fs_mkdir(rig.fs, "/e"), MOLT_OK);
+    fs_rig_unmount(&rig);
+    for (uint32_t copy = 0; copy < 2; copy++) {
+        uint8_t *block = rig.bytes + FS_RIG_OFFSET + copy * BLOCK;
+        changed += fs_rig_change_tags(block, BLOCK, FOLDER, root, sizeof root);
+    }
+    assert_true(changed >= 2);
+    fs_rig_mount(&rig);
+    assert_true(fs_rig_check(&rig, said, sizeof said) >= 2);
+    assert_non_null(strstr(said, "/d: its block 0 belongs to another folder too"));
+    molt_fs_files(rig.fs, &files);
+    assert_int_equal(files.ops->measure(rig.fs, "/d", &bytes), MOLT_E_FORMAT);
+    fs_rig_unmount(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(blank_is_none),
@@ -410,6 +437,7 @@ int main(void)
                                        cmocka_unit_test(superblocks_that_lie),
                                        cmocka_unit_test(name_max_is_the_superblocks),
                                        cmocka_unit_test(damaged_files_are_named),
-                                       cmocka_unit_test(circles_end)};
+                                       cmocka_unit_test(circles_end),
+                                       cmocka_unit_test(folders_in_themselves)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
