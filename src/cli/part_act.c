@@ -26,7 +26,7 @@ static void print_text(const struct cli_args *args, const struct molt_part_job *
 {
     const char *out = cli_option(args, "output");
     plan_print(stdout, &job->plan);
-    if (target->board) {
+    if (target->kind == MOLT_TARGET_BOARD) {
         printf("%u sectors to write (%u KB), %u the same already\n", job->sectors_differing,
                job->sectors_differing * 4, job->sectors_same);
     } else if (!out) {
@@ -63,7 +63,8 @@ static int do_it(struct cli_args *args, const struct molt_part_job *job, struct 
         error = molt_part_save(job, target, out, message);
     }
     if (!error && !cli_has(args, "json")) {
-        printf("written%s: %s\n", target->board ? " and verified" : "", out ? out : target->name);
+        printf("written%s: %s\n", target->kind == MOLT_TARGET_BOARD ? " and verified" : "",
+               out ? out : target->name);
     }
     return error;
 }

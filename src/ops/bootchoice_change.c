@@ -291,7 +291,8 @@ int molt_boot_write(struct molt_target *target, const struct molt_boot_state *st
                     : change->kind == MOLT_BOOT_CONFIRM && state->trial_stored;
     bool by_hand = change->kind == MOLT_BOOT_SET || change->kind == MOLT_BOOT_INVALIDATE;
     int error = by_hand && change->part_count ? forget_switch(target, state) : MOLT_OK;
-    if (!error && !target->board) { /* a file that ends before its otadata does */
+    if (!error &&
+        target->kind != MOLT_TARGET_BOARD) { /* a file that ends before its otadata does */
         error =
             molt_target_grow(target, (uint64_t)state->otadata_offset + MOLT_OTADATA_SIZE, message);
         if (error) {

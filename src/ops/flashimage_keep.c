@@ -468,7 +468,7 @@ int flash_plan_keeps(struct flash_work *work)
     for (uint32_t i = 0; !error && i < work->request->keep_count; i++) {
         error = keep_one(work, result, work->request->keep[i]);
     }
-    if (!error && work->job->keeps_moved && work->target->board) {
+    if (!error && work->job->keeps_moved && work->target->kind == MOLT_TARGET_BOARD) {
         molt_plan_add(&work->job->plan, MOLT_STEP_NOTE, 0, 0, "power",
                       "if this is interrupted, what is carried over may be lost: --backup FILE "
                       "saves the whole flash first");

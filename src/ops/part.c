@@ -298,7 +298,7 @@ int molt_part_run(const struct molt_part_job *job, struct molt_target *target,
         return molt_fail(message, job->refusal.error, "%s%s; --force does it all the same",
                          job->refusal.text, more);
     }
-    if (!target->board) {
+    if (target->kind != MOLT_TARGET_BOARD) {
         return run_file(job, target, message);
     }
     struct part_view *after = malloc(sizeof *after);
@@ -321,11 +321,11 @@ int molt_part_run(const struct molt_part_job *job, struct molt_target *target,
 int molt_part_save(const struct molt_part_job *job, struct molt_target *target, const char *out,
                    struct molt_message *message)
 {
-    if (out && (target->board || strncmp(out, "sim:", 4) == 0)) {
+    if (out && (target->kind == MOLT_TARGET_BOARD || strncmp(out, "sim:", 4) == 0)) {
         return molt_fail(message, MOLT_E_ARGUMENT,
                          "%s: a board is changed where it is; --output is for files", out);
     }
-    if (target->board) {
+    if (target->kind == MOLT_TARGET_BOARD) {
         return MOLT_OK;
     }
     target->file_size = job->end - target->base;

@@ -10,7 +10,7 @@ static bool place_blank(const struct molt_target *target, const struct molt_plac
 {
     uint8_t bytes[PART_SECTOR];
     uint32_t end = place->offset + place->size;
-    if (!target->board && end > target->flash.size) {
+    if (target->kind != MOLT_TARGET_BOARD && end > target->flash.size) {
         end = target->flash.size;
     }
     for (uint32_t at = place->offset; at < end; at += sizeof bytes) {

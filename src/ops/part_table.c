@@ -143,7 +143,13 @@ static int check_rules(const struct molt_target *target, const struct molt_targe
                          "'molt edit --flash-size'",
                          target->name, label, size >> 20);
     }
-    snprintf(thing, sizeof thing, "the table as it would be, row %u", diag.offset);
+    if (diag.offset < after->table.count) {
+        memcpy(label, after->table.row[diag.offset].label, sizeof label);
+        molt_info_plain(label);
+        snprintf(thing, sizeof thing, "the table as it would be: partition '%s'", label);
+    } else {
+        snprintf(thing, sizeof thing, "the table as it would be");
+    }
     diag.offset = MOLT_DIAG_NONE;
     return molt_fail_diag(message, thing, &diag);
 }
@@ -163,7 +169,7 @@ int part_check_table(struct molt_part_job *job, const struct molt_target *target
     }
     part_view_init(view, target, job);
     uint32_t size = header_size(&view->target);
-    uint32_t chip = target->board ? target->flash.size : 0;
+    uint32_t chip = target->kind == MOLT_TARGET_BOARD ? target->flash.size : 0;
     int error = MOLT_OK;
     if (bootloader && chip && size > chip) {
         error = molt_fail(message, MOLT_E_RANGE,

@@ -126,7 +126,9 @@ static int app_of(struct part_input *input, const struct molt_target *from)
     return error;
 }
 
-int part_write_app(struct part_input *input)
+/* Opens the file and hands it on. */
+static int with_source(struct part_input *input,
+                       int (*take)(struct part_input *input, const struct molt_target *from))
 {
     struct molt_target *from = malloc(sizeof *from);
     struct molt_message closing;
@@ -135,11 +137,16 @@ int part_write_app(struct part_input *input)
     }
     int error = molt_target_open(from, input->file, input->message);
     if (!error) {
-        error = app_of(input, from);
+        error = take(input, from);
         molt_target_close(from, &closing);
     }
     free(from);
     return error;
+}
+
+int part_write_app(struct part_input *input)
+{
+    return with_source(input, app_of);
 }
 
 /* ---- Bootloaders ---- */
@@ -227,18 +234,7 @@ static int bootloader_of(struct part_input *input, const struct molt_target *fro
 
 int part_write_bootloader(struct part_input *input)
 {
-    struct molt_target *from = malloc(sizeof *from);
-    struct molt_message closing;
-    if (!from) {
-        return molt_fail(input->message, MOLT_E_NO_MEMORY, "out of memory");
-    }
-    int error = molt_target_open(from, input->file, input->message);
-    if (!error) {
-        error = bootloader_of(input, from);
-        molt_target_close(from, &closing);
-    }
-    free(from);
-    return error;
+    return with_source(input, bootloader_of);
 }
 
 /* ---- Data ---- */

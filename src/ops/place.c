@@ -27,10 +27,7 @@ static bool has_rows(const struct molt_target *target)
 uint32_t molt_place_flash_end(const struct molt_target *target)
 {
     uint32_t end = target->flash.size;
-    if (target->board) {
-        return end;
-    }
-    if (!has_layout(target)) {
+    if (target->kind == MOLT_TARGET_BOARD || !has_layout(target)) {
         return end;
     }
     if (!target->flash_size) {
@@ -43,7 +40,8 @@ uint32_t molt_place_flash_end(const struct molt_target *target)
 static bool find_behind(struct molt_place *place, const struct molt_target *target)
 {
     uint64_t last = 0;
-    if (!has_rows(target) || target->table.count == 0 || (!target->board && !target->flash_size)) {
+    if (!has_rows(target) || target->table.count == 0 ||
+        (target->kind != MOLT_TARGET_BOARD && !target->flash_size)) {
         return false;
     }
     for (uint32_t i = 0; i < target->table.count; i++) {
@@ -306,6 +304,7 @@ int molt_place_read(const struct molt_target *target, uint32_t offset, void *buf
 int molt_place_make_room(struct molt_target *target, const struct molt_place *place,
                          struct molt_message *message)
 {
-    return target->board ? MOLT_OK
-                         : molt_target_grow(target, (uint64_t)place->offset + place->size, message);
+    return target->kind == MOLT_TARGET_BOARD
+               ? MOLT_OK
+               : molt_target_grow(target, (uint64_t)place->offset + place->size, message);
 }

@@ -343,3 +343,31 @@ def test_without_a_row_of_its_own(molt, fw, small):
     molt.ok("write", "new.bin", "vfs=vfs.img")
     assert (fw / "new.bin").read_bytes()[0x350000 - esp.BOOTLOADER:] == files(0xB0)
     assert "2 files" in molt.fails("erase", "new.bin", "vfs")
+
+
+def test_uf2(molt, fw, small):
+    molt.ok("convert", "--whole", "fw.bin", "fw.uf2")
+    molt.ok("convert", "fw.bin", "app.uf2")
+    molt.ok("extract", "app.uf2", "-o", "out.bin")
+    assert (fw / "out.bin").read_bytes() == small[1]
+    molt.ok("extract", "fw.uf2", "-o", "out.bin")
+    assert (fw / "out.bin").read_bytes() == small[1]
+    assert "taken out of the firmware file" in molt.ok("write", "fw.bin", "ota_1=fw.uf2", "-o", "ours.bin")
+    assert (fw / "ours.bin").read_bytes()[OTHER - esp.BOOTLOADER:] == small[1]
+    before = (fw / "fw.uf2").read_bytes()
+    (fw / "nvs.bin").write_bytes(b"keys" * 10)
+    assert "molt convert" in molt.fails("write", "fw.uf2", "nvs=nvs.bin")  # not in place
+    assert (fw / "fw.uf2").read_bytes() == before
+    molt.ok("write", "fw.uf2", "nvs=nvs.bin", "-o", "ours.bin")
+    assert (fw / "ours.bin").read_bytes()[0x8000:0x8028] == b"keys" * 10
+
+
+def test_all_is_checked_before_the_first_byte(molt, fw):
+    """And a file that cannot be written leaves nothing half-written."""
+    before = (fw / "fw.bin").read_bytes()
+    (fw / "good.bin").write_bytes(b"keys")
+    assert "text.bin" in molt.fails("write", "fw.bin", "nvs=good.bin", "ota_1=text.bin")
+    assert (fw / "fw.bin").read_bytes() == before
+    assert "none/out.bin" in molt.fails("write", "fw.bin", "nvs=good.bin", "-o", "none/out.bin")
+    assert "none/out.bin" in molt.fails("read", "fw.bin", "nvs=ok.bin", "otadata=none/out.bin")
+    assert sorted(p.name for p in fw.iterdir() if p.name.startswith("out")) == []

@@ -248,11 +248,10 @@ static void settle(struct bench *b, const struct record *first, const struct rec
     b->board.facts.running_offset = row->offset;
 }
 
-static void every_state_every_cut(void **unused)
+static struct bench *make_bench(void)
 {
     static const struct molt_store_ops store_ops = {empty_store, NULL};
     struct bench *b = calloc(1, sizeof *b);
-    (void)unused;
     assert_non_null(b);
     b->board.store = (struct molt_store){&store_ops, NULL};
     b->board.facts.boot.rollback = true;
@@ -260,6 +259,13 @@ static void every_state_every_cut(void **unused)
     b->board.facts.boot.chip_flash_size = FLASH;
     b->target.chip = molt_chip_by_name("esp32");
     b->target.kind = MOLT_TARGET_BOARD;
+    return b;
+}
+
+static void every_state_every_cut(void **unused)
+{
+    struct bench *b = make_bench();
+    (void)unused;
     for (unsigned world = 0; world < 16; world++) {
         unsigned images = world & 3;
         if (images == 0) {
@@ -289,14 +295,7 @@ static void every_state_every_cut(void **unused)
 
 static struct bench *one(bool board, const struct record *first, const struct record *second)
 {
-    struct bench *b = calloc(1, sizeof *b);
-    static const struct molt_store_ops store_ops = {empty_store, NULL};
-    assert_non_null(b);
-    b->board.store = (struct molt_store){&store_ops, NULL};
-    b->board.facts.boot.rollback = true;
-    b->board.facts.boot.revision = 300;
-    b->board.facts.boot.chip_flash_size = FLASH;
-    b->target.chip = molt_chip_by_name("esp32");
+    struct bench *b = make_bench();
     b->is_board = board;
     make_flash(b, false, 3);
     settle(b, first, second);

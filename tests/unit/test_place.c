@@ -175,6 +175,11 @@ static void what_has_no_places(void **state)
     refused("0+1M", MOLT_E_RANGE, "up to 0x20000");
     target.kind = MOLT_TARGET_TABLE;
     check("table", MOLT_PLACE_WHOLE, 0, LENGTH);
+    target.kind = MOLT_TARGET_BOOTLOADER;
+    check("bootloader", MOLT_PLACE_WHOLE, 0, LENGTH);
+    assert_int_equal(molt_place_files(&place, &target, &message), MOLT_E_UNSUPPORTED);
+    target.kind = MOLT_TARGET_FILES;
+    check_files(MOLT_PLACE_WHOLE, 0, LENGTH);
 }
 
 static void reads_ff_behind_the_end_and_grows(void **state)
