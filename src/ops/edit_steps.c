@@ -329,6 +329,22 @@ static uint32_t app_offset_of(const struct edit_work *work)
     return offset == UINT32_MAX ? EDIT_APP_AT : offset;
 }
 
+/* MicroPython looks for its files by the partition's name (flashbdev.py); LoBo's firmware has other
+ * names. */
+static void note_unmounted(struct edit_work *work, const struct molt_ptable *table)
+{
+    const struct molt_partition *last = &table->row[table->count - 1];
+    bool files = last->type == MOLT_PARTITION_DATA && last->subtype >= MOLT_DATA_FAT &&
+                 last->subtype <= MOLT_DATA_LITTLEFS;
+    if (!work->app.micropython[0] || !files || molt_ptable_find_label(table, "vfs") ||
+        molt_ptable_find_label(table, "ffat")) {
+        return;
+    }
+    molt_plan_add(&work->edit->plan, MOLT_STEP_NOTE, 0, 0, last->label,
+                  "MicroPython %s looks for its files in a partition called vfs: --fs-name vfs",
+                  work->app.micropython);
+}
+
 static int step_layout(struct edit_work *work, const struct molt_edit_step *step)
 {
     struct molt_ptable table;
@@ -343,17 +359,16 @@ static int step_layout(struct edit_work *work, const struct molt_edit_step *step
             request.nvs = &nvs;
         }
     }
-    if (strncmp(request.name, "micropython", 11) == 0) { /* the only ones that depend on it */
-        int error = molt_info_find_micropython(&work->app, &work->source->flash);
-        if (error) {
-            return molt_fail(work->message, error, "%s: looking for the version of its app: %s",
-                             work->source->name, molt_strerror(error));
-        }
-        request.micropython = work->app.micropython[0] ? work->app.micropython : NULL;
+    int error = molt_info_find_micropython(&work->app, &work->source->flash);
+    if (error) {
+        return molt_fail(work->message, error, "%s: looking for the version of its app: %s",
+                         work->source->name, molt_strerror(error));
     }
-    int error = molt_layout_make(&table, &request, work->message);
+    request.micropython = work->app.micropython[0] ? work->app.micropython : NULL;
+    error = molt_layout_make(&table, &request, work->message);
     if (!error) {
         work->layout = request.name;
+        note_unmounted(work, &table);
         edit_match(work, &table);
     }
     return error;

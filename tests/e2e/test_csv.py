@@ -163,3 +163,11 @@ def test_the_peers_layouts(molt, firmware, tmp_path, name, sizes):
     for size in sizes:
         molt.ok("edit", firmware, "--layout", name, "--flash-size", "%dM" % size, "-o", "out.bin")
         assert (tmp_path / "out.bin").read_bytes()[0x7000:0x8000] == peers_table(name, size << 20)
+
+
+def test_a_layout_whose_files_nobody_finds(molt, firmware):
+    """Stock MicroPython mounts vfs or ffat: under LoBo's names it would start without files."""
+    words = "MicroPython v1.23.0 looks for its files in a partition called vfs: --fs-name vfs"
+    assert words in molt.ok("edit", firmware, "-l", "two-slots", "-n")
+    for options in (["two-slots", "--fs-name", "vfs"], ["single", "--fs-name", "ffat"], ["default"]):
+        assert "looks for its files" not in molt.ok("edit", firmware, "-n", "-l", *options)
