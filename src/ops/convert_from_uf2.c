@@ -8,26 +8,34 @@
 
 #define SIZE_LIMIT (128u << 20)
 
+/* Where bootloaders begin at 0 a firmware file and an app look alike, but for the table. */
+static bool has_table(const struct molt_converted *converted)
+{
+    const uint8_t *p = converted->bytes + MOLT_PTABLE_OFFSET;
+    return converted->size >= MOLT_PTABLE_OFFSET + 32 && p[0] == 0xAA && p[1] == 0x50;
+}
+
 /* An ESP32's app without what pads its last block; other bytes stay as they are. */
 static int judge_esp(struct molt_converted *converted, const struct molt_convert_request *request,
                      const struct molt_uf2_family *family, struct molt_message *message)
 {
     struct molt_image_header header;
     struct molt_info_image image = {0};
-    const struct molt_chip *chip = family->chip[0] ? molt_chip_by_name(family->chip) : NULL;
-    if (converted->base != 0 || converted->size < MOLT_IMAGE_HEADER_SIZE ||
-        molt_image_parse_header(&header, converted->bytes, NULL) != MOLT_OK ||
-        !molt_chip_by_id(header.chip_id)) {
-        return MOLT_OK;
-    }
     struct molt_region region;
     struct molt_flash flash;
-    memflash_init(&flash, &region, converted->bytes, converted->size);
-    molt_info_read_image(&image, &flash, 0, 0, chip ? chip : molt_chip_by_id(header.chip_id));
-    if (image.error == MOLT_E_IMAGE_MERGED) {
-        snprintf(converted->what, sizeof converted->what, "firmware");
-        return MOLT_OK; /* bootloader first, as esptool packs it for chips that begin at 0 */
+    if (converted->size < MOLT_IMAGE_HEADER_SIZE ||
+        molt_image_parse_header(&header, converted->bytes, NULL) != MOLT_OK) {
+        return MOLT_OK;
     }
+    const struct molt_chip *own = molt_chip_by_id(header.chip_id);
+    const struct molt_chip *chip = family->chip[0] ? molt_chip_by_name(family->chip) : own;
+    if (!own || converted->base != 0 || (own->bootloader_offset == 0 && has_table(converted))) {
+        bool firmware = own && converted->base == own->bootloader_offset;
+        snprintf(converted->what, sizeof converted->what, firmware ? "firmware" : "bytes");
+        return MOLT_OK;
+    }
+    memflash_init(&flash, &region, converted->bytes, converted->size);
+    molt_info_read_image(&image, &flash, 0, 0, chip ? chip : own);
     int error = convert_complain(converted, request, &image, message);
     if (!error && image.readable) {
         snprintf(converted->what, sizeof converted->what, "app");

@@ -46,15 +46,18 @@ static bool is_row(const uint8_t *line, size_t n)
 /* Text whose first line that is neither blank nor a comment is a row. */
 bool identify_is_csv(const uint8_t *bytes, uint32_t n)
 {
-    uint32_t at = 0;
+    uint32_t at = n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* byte order mark */
     if (!molt_looks_like_csv(bytes, n)) {
         return false;
     }
     while (at < n) {
         const uint8_t *end = memchr(bytes + at, '\n', n - at);
         uint32_t length = end ? (uint32_t)(end - bytes) - at : n - at;
-        bool blank = length == 0 || bytes[at] == '#' || bytes[at] == '\r';
-        if (!blank) {
+        uint32_t blanks = 0;
+        while (blanks < length && strchr(" \t\r", bytes[at + blanks])) {
+            blanks++;
+        }
+        if (blanks < length && bytes[at + blanks] != '#') {
             return is_row(bytes + at, length);
         }
         at += length + 1;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "molt/uf2.h"
+
 static void finding(struct molt_info *info, enum molt_severity severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -237,10 +239,24 @@ static int gather_apps(struct molt_info *info, const struct molt_target *target)
     return error;
 }
 
+/* A board of one family takes the file, and then an image of another chip does not start. */
+static void judge_family(struct molt_info *info, const struct molt_target *target)
+{
+    const struct molt_uf2_family *family = molt_uf2_family_by_id(target->uf2_family);
+    if (target->container == MOLT_CONTAINER_UF2 && target->chip && family && family->chip[0] &&
+        strcmp(family->chip, target->chip->name) != 0) {
+        finding(info, MOLT_WRONG,
+                "the UF2 file is for family %s, what it writes is for %s: the board takes it and "
+                "does not start; convert the image again",
+                family->name, target->chip->name);
+    }
+}
+
 int molt_info_gather(struct molt_info *info, const struct molt_target *target,
                      struct molt_message *message)
 {
     memset(info, 0, sizeof *info);
+    judge_family(info, target);
     gather_bootloader(info, target);
     gather_table(info, target);
     molt_info_gather_boot(info, target);

@@ -1,4 +1,5 @@
 """molt convert: UF2 files of images and back, against files built here; what would not boot is refused."""
+import json
 import os
 import struct
 
@@ -39,6 +40,21 @@ def test_app(convert, app):
     assert convert(app + b"\xff" * 5000) == formats.uf2(0, app, "ESP32")  # what pads it is no part of it
     for size in (64, 256, 448, 476):
         assert convert(formats.uf2(0, app, "ESP32", size)) == app
+
+
+@pytest.mark.parametrize("family, chip_id, offset, mapped, ram", [
+    ("ESP32S2", 2, 0x1000, 0x3F000020, 0x40030000), ("ESP32S3", 9, 0, 0x3C000020, 0x40374000), ("ESP32C3", 5, 0, 0x3C000020, 0x40380000),
+    ("ESP32P4", 0x12, 0x2000, 0x40000020, 0x4FF10000)])
+def test_other_chips(convert, molt, family, chip_id, offset, mapped, ram):
+    one = esp.app(chip_id, mapped, ram)
+    assert convert(one) == formats.uf2(0, one, family)
+    assert convert(formats.uf2(0, one, family)) == one
+    flash = esp.flash_of(chip_id, offset, mapped, ram)
+    assert convert(flash) == formats.uf2(0, one, family)
+    whole = formats.uf2(offset, flash[offset:0x20000], family)
+    assert convert(whole) == flash[offset:0x20000]
+    found = json.loads(molt("info", "--json", "in").stdout)
+    assert found["kind"] == "firmware file" and found["uf2_family"] == family and found["apps"][0]["error"] == 0
 
 
 def test_firmware_and_dump(convert, molt, firmware, app):

@@ -69,6 +69,7 @@ def test_table_csv(shown, molt, tmp_path):
         [("nvs", 1, 2, 0x9000, 0x6000, "nvs"), ("factory", 0, 0, 0x10000, 0x100000, "factory"), ("own", 1, 0x42, 0x110000, 0x1000, None)]
     wrong = shown(CSV.replace(b"4K", b"4X"), code=1)
     assert wrong["partitions"] == [] and "line 6" in wrong["findings"][0]["text"]
+    assert shown(b"\xef\xbb\xbf" + CSV.replace(b"\n", b"\r\n"))["rows"] == 3
     for text in (b"name,age,town,zip\nme,app,data,1\n", b"# Name, Type, SubType, Offset\n", b"a,b\n", b"x, data, y\n"):
         (tmp_path / "text").write_bytes(text)
         assert "is a text file" in molt.fails("info", "text")
@@ -112,12 +113,15 @@ def test_uf2_of_esp32(molt, firmware, tmp_path):
         assert "written by a UF2 file for ESP32" in molt.ok("info", name)
 
 
-def test_uf2_that_is_no_firmware(shown, firmware):
+def test_uf2_that_is_no_firmware(shown, firmware, molt, tmp_path):
     app = esp.app_of(firmware.read_bytes())
     cut = shown(formats.uf2(0, app, "ESP32")[:-512], code=1)
     assert cut["kind"] == "UF2 file" and "6534 of the 6535 blocks for ESP32" in cut["findings"][0]["text"]
     found = shown(formats.uf2(0x200000, b"what is this" * 100, "ESP32S3"))
     assert found["kind"] == "UF2 file" and "no flash that Molt knows" in found["findings"][0]["text"]
+    (tmp_path / "other.uf2").write_bytes(formats.uf2(0, app, "ESP32S3"))
+    done = molt("info", "other.uf2", check=1).stdout
+    assert "WRONG: the UF2 file is for family ESP32S3, what it writes is for esp32" in done
     found = shown(formats.uf2_block(0x2000, b"a SAMD21 without a family" * 4, 0, 1, 0, flags=0))
     assert found["parts"][0]["family"] == "none" and found["parts"][0]["family_id"] is None and found["findings"] == []
 
@@ -226,6 +230,16 @@ def test_file_system_images(molt, tmp_path):
     assert files["partition"] is None and files["file_system"].startswith("littlefs 2.") and files["block_count"] == 16
     assert 16000 < files["used"] < 32768 and files["used"] + files["free"] == 65536 and files["error"] == 0
     assert "free " in molt.ok("info", "vfs.img")
+
+
+def test_fat_image(molt, tmp_path):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/main.py").write_bytes(b"print(1)" * 2000)
+    molt.ok("fs", "build", "files", "-t", "fat", "-s", "512K", "-o", "fat.img")
+    found = json.loads(molt.ok("info", "--json", "fat.img"))
+    files = found["file_systems"][0]
+    assert found["kind"] == "file system image" and files["file_system"] == "FAT12" and files["error"] == 0
+    assert 16000 <= files["used"] <= 20480 and files["used"] + files["free"] < 512 << 10
 
 
 def test_files_and_boot_record_of_a_dump(molt, firmware, tmp_path):
