@@ -7,6 +7,11 @@
 #include "molt/ptable.h"
 #include "ops/doctor_internal.h"
 
+#define RANK(major, minor, patch)                                                                  \
+    ((uint32_t)(major) << 20 | (uint32_t)(minor) << 10 | (uint32_t)(patch))
+#define SRAM1_LOW  0x400A0000u /* of the ESP32, as code */
+#define SRAM1_HIGH 0x400C0000u
+
 struct version {
     bool known;
     bool exact; /* else only the major version counts */
@@ -28,7 +33,7 @@ static struct version parse(const char *text)
 
 static uint32_t rank(const struct version *version)
 {
-    return version->major << 20 | version->minor << 10 | version->patch;
+    return RANK(version->major, version->minor, version->patch);
 }
 
 /*
@@ -118,14 +123,54 @@ static struct version version_of(const struct molt_info_image *app)
     return version;
 }
 
+/* CONFIG_ESP_SYSTEM_ESP32_SRAM1_REGION_AS_IRAM: bootloaders before 5.1 have their own data there.
+ */
+static bool uses_sram1(const struct molt_info_image *app)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < app->image.header.segment_count && app->image.header.chip_id == 0;
+         i++) {
+        uint32_t load = app->image.segment[i].load_address;
+        found = found ||
+                (load >= 0x40080000 && load < SRAM1_HIGH &&
+                 app->image.segment[i].length > SRAM1_LOW - load) ||
+                (load >= SRAM1_LOW && load < SRAM1_HIGH);
+    }
+    return found;
+}
+
+/* The exceptions; true when one was found. */
+static bool too_old(struct doctor_work *work, const struct version *boot, const struct version *is,
+                    const struct molt_info_image *app)
+{
+    bool before_5_1 = boot->exact ? rank(boot) < RANK(5, 1, 0) : boot->major < 5;
+    if (before_5_1 && uses_sram1(app)) {
+        doctor_found(work->doctor, DOCTOR_BOOTLOADER_OLD,
+                     "the app in '%s' has code in SRAM1 (0x400a0000), which only bootloaders of "
+                     "ESP-IDF 5.1 and later load; this one is of %s; flash a whole firmware, with "
+                     "its bootloader",
+                     app->label, boot->text);
+        return true;
+    }
+    if (boot->exact && rank(boot) >= RANK(3, 1, 0) && rank(boot) < RANK(3, 2, 0) &&
+        rank(is) == RANK(3, 3, 1)) {
+        doctor_found(work->doctor, DOCTOR_BOOTLOADER_OLD,
+                     "the bootloader is of ESP-IDF %s, which does not start apps of 3.3.1, as the "
+                     "one in '%s' is; those of 3.3.2 it does",
+                     boot->text, app->label);
+        return true;
+    }
+    return false;
+}
+
 static void compare(struct doctor_work *work, const struct version *boot,
                     const struct molt_info_image *app)
 {
     struct version is = version_of(app);
-    if (!is.known) {
+    if (!is.known || too_old(work, boot, &is, app)) {
         return;
     }
-    if (boot->exact && rank(boot) < (3u << 20 | 1u << 10) && rank(&is) >= rank(boot) &&
+    if (boot->exact && rank(boot) < RANK(3, 1, 0) && rank(&is) >= rank(boot) &&
         is.major > boot->major) {
         doctor_found(work->doctor, DOCTOR_BOOTLOADER_OLD,
                      "the bootloader is of ESP-IDF %s, the app in '%s' of %s: bootloaders before "
@@ -157,7 +202,7 @@ static void md5(struct doctor_work *work)
     struct version is = {0};
     for (uint32_t i = 0; i < work->info.app_count && !hit; i++) {
         is = version_of(&work->info.app[i]);
-        if (work->info.app[i].readable && is.known && rank(&is) >= (4u << 20 | 4u << 10)) {
+        if (work->info.app[i].readable && is.known && rank(&is) >= RANK(4, 4, 0)) {
             hit = &work->info.app[i];
         }
     }

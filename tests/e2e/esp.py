@@ -99,10 +99,10 @@ def app(chip_id, mapped, ram, pad=1024, **options):
     return image(chip_id, [(mapped, descriptor(**head) + b"\x5a" * pad), (ram, b"\x13\0\0\0" * 64)], **options)
 
 
-def bootloader(chip_id, ram, idf=b"v5.4.2", size_nibble=2, freq=0):
-    """A bootloader with its descriptor; idf None: without one, as before ESP-IDF 5.2."""
+def bootloader(chip_id, ram, idf=b"v5.4.2", size_nibble=2, freq=0, text=b""):
+    """A bootloader with its descriptor; idf None: without one, as before ESP-IDF 5.2. text: strings that it holds."""
     said = struct.pack("<B2xBI32s24s16x", 0x50, 0, 1, idf, b"Jan  1 2026") if idf else b"\x01\0\0\0" * 20
-    return image(chip_id, [(ram, said + b"\0" * 432)], size_nibble, freq=freq)
+    return image(chip_id, [(ram, said + text.ljust(432, b"\0"))], size_nibble, freq=freq)
 
 
 def flash_of(chip_id, offset, mapped, ram, size=4 << 20, rows=None, **options):

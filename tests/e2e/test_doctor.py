@@ -220,6 +220,32 @@ def test_every_layout_is_right(size, molt, firmware):
             assert ("slots-none" in ids) == (layout in ("default", "original", "micropython", "single")), (layout, ids)
 
 
+@pytest.mark.parametrize("text, app, words", [
+    (b"\0\x1b[0;31mE (%lu) %s: load partition table error!\0", b"v4.4.3", "the bootloader is of ESP-IDF 5.0 or 5.1, the app"),
+    (b"\0\x1b[0;31mE (%u) %s: load partition table error!\0", b"v5.4.2", "the bootloader is of ESP-IDF before 5.0, the app"),
+    (b"\0E (%d) %s: x\0ESP-IDF %s 2nd stage bootloader\0voff\0v4.2.3-dirty\0", b"v5.4.2", "the bootloader is of ESP-IDF v4.2.3-dirty"),
+    (b"\0ESP-IDF %s 2nd stage bootloader\0v3.1.2\0", b"v3.3.1", "does not start apps of 3.3.1"),
+    (b"\0ESP-IDF %s 2nd stage bootloader\0v3.1.2\0", b"v3.3.2", None),
+    (b"\0E (%lu) %s: x\0", b"v6.0", None),
+    (b"\0nothing of that\0", b"v5.4.2", "does not say which ESP-IDF"),
+])
+def test_versions_before_descriptors(text, app, words, molt, tmp_path):
+    def spoil(f):
+        f.bootloader(idf=None, text=text)
+        f.put(0x10000, f.app(idf=app))
+    spoiled(tmp_path, spoil)
+    texts = [f["text"] for f in molt.json("doctor", "dump.bin", code=None)["findings"] if f["id"].startswith("bootloader-")]
+    assert len(texts) == (words is not None) and all(words in t for t in texts), texts
+
+
+def test_code_in_sram1(molt, tmp_path):
+    """An ESP32's bootloader before 5.1 has its own data there."""
+    app = esp.image(0, [(MAPPED, esp.descriptor(idf=b"v5.4.2") + b"\x5a" * 1024), (0x400A0000, b"\x13\0\0\0" * 64)])
+    for idf, found in (b"v5.0.4", ["bootloader-old"]), (b"v5.1.2", []):
+        spoiled(tmp_path, lambda f: (f.bootloader(idf=idf), f.put(0x10000, app)))
+        assert [f["id"] for f in doctor(molt, "dump.bin", 1 if found else 0)] == found
+
+
 @pytest.mark.parametrize("label", ["a b", "x;touch hit", "$(touch hit)", "it's `hit`", "a\\b", "--force", "caf\xe9", "50%s%n"])
 def test_a_name_cannot_get_out_of_the_command(label, molt, tmp_path):
     """A table may come from anywhere; what is printed is to be pasted into a shell."""
