@@ -106,10 +106,16 @@ static int change(struct cli_args *args, struct molt_fsops *session, fs_planner 
                   struct molt_message *message)
 {
     struct molt_fs_changes changes = {0};
-    if (session->target->board && cli_has(args, "output")) {
+    const struct molt_target *target = session->target;
+    if (target->board && cli_has(args, "output")) {
         return molt_fail(message, MOLT_E_ARGUMENT,
-                         "%s: a board is changed as it is: --output is for files",
-                         session->target->name);
+                         "%s: a board is changed as it is: --output is for files", target->name);
+    }
+    if (target->container != MOLT_CONTAINER_NONE && !cli_has(args, "output")) {
+        return molt_fail(message, MOLT_E_UNSUPPORTED,
+                         "%s: is a UF2 file and is not changed in place: --output FILE writes the "
+                         "result as a plain image",
+                         target->name);
     }
     struct molt_plan *plan = calloc(1, sizeof *plan);
     int error = plan ? planner(args, session, &changes, message)

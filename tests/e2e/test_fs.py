@@ -116,6 +116,17 @@ def test_bare_image_dump_and_board(molt, copy, tmp_path):
     assert "main.py" in molt.ok("fs", "ls", "dump.bin", "-p", "0x200000+2M")
 
 
+def test_uf2(molt, copy, tmp_path):
+    """Read as what it writes; changed only into another file, which is a plain image."""
+    copy("used.bin")
+    molt.ok("convert", "used.bin", "f.uf2", "--whole")
+    assert molt.ok("fs", "cat", "f.uf2", "main.py") == "print(1)\n"
+    before = (tmp_path / "f.uf2").read_bytes()
+    assert "f.uf2: is a UF2 file and is not changed in place: --output FILE" in molt.fails("fs", "rm", "f.uf2", "main.py")
+    molt.ok("fs", "rm", "f.uf2", "main.py", "-o", "plain.bin")
+    assert molt.ok("fs", "ls", "plain.bin").split() == ["lib/"] and (tmp_path / "f.uf2").read_bytes() == before
+
+
 # ---- Both ways on random trees ----
 
 @pytest.mark.parametrize("seed", range(4))
