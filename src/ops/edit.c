@@ -170,6 +170,9 @@ static int survey(struct edit_work *work)
         old->p = table->row[i];
         old->heir = EDIT_NONE;
         uint32_t n = edit_inside(work, old->p.offset, old->p.size);
+        if (old->p.offset < EDIT_FIRST) {
+            n = 0; /* bootloader and table are nobody's content */
+        }
         old->used = n ? edit_used(work->before + old->p.offset, n) : 0;
         work->row[i].p = old->p;
         work->row[i].origin = (int)i;
@@ -230,8 +233,13 @@ static int make_room(struct edit_work *work)
     return MOLT_OK;
 }
 
+/* Never bootloader or table, whatever an old row says of them. */
 static void erase(const struct edit_work *work, uint32_t offset, uint32_t n)
 {
+    if (offset < EDIT_FIRST) {
+        n = n > EDIT_FIRST - offset ? n - (EDIT_FIRST - offset) : 0;
+        offset = EDIT_FIRST;
+    }
     if (offset < work->edit->size) {
         uint32_t room = work->edit->size - offset;
         memset(work->edit->flash + offset, 0xFF, n < room ? n : room);

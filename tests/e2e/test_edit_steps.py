@@ -1,5 +1,6 @@
 """molt edit: each change of the table, alone and in the order given; what is refused, and with which words."""
 import json
+import random
 import zlib
 
 import esp
@@ -318,3 +319,61 @@ def test_a_table_that_overlaps_is_mended(molt, firmware, tiny, tmp_path):
     rows = esp.NVS, esp.FACTORY, esp.row(1, 0x81, 0x10000, 0xFFFFF000 - 0x10000, "huge")
     (tmp_path / "fw.bin").write_bytes(esp.tiny(firmware.read_bytes(), *rows))
     molt.ok("edit", "fw.bin", "--resize", "huge=64K", "--move", "huge=0x200000", "--force", "-o", "out.bin")
+
+
+def test_rows_over_the_bootloader(molt, firmware, tmp_path):
+    data = esp.tiny(firmware.read_bytes(), esp.FACTORY, esp.row(1, 0x81, 0x1000, 0x80000, "vfs"), esp.row(1, 2, 0x8000, 0x3000, "nvs"))
+    (tmp_path / "dump.bin").write_bytes(esp.dump(data))
+    molt.ok("edit", "dump.bin", "-l", "original", "--force", "-o", "out.bin")
+    out = (tmp_path / "out.bin").read_bytes()
+    assert at(out, 0x1000, data[:0x7000]) and at(out, 0x10000, data[0xF000:])
+
+
+def random_words(chance, names):
+    """Two to four changes, most of them possible."""
+    words = []
+    for _ in range(chance.randrange(2, 5)):
+        name = chance.choice(names)
+        kind = chance.choice(["resize", "resize", "move", "move", "rename", "layout", "flash-size"])
+        if kind == "resize":
+            words += ["--resize", "%s=%s" % (name, chance.choice(["rest", "16K", "32K", "512K", "1M", "1.5M"]))]
+        elif kind == "move":
+            words += ["--move", "%s=%d" % (name, chance.choice([0x200000, 0x210000, 0x280000, 0x380000, 0x3F0000, 0x400000, 0x500000, 0x20000]))]
+        elif kind == "rename":
+            new = name[:8] + str(chance.randrange(10))
+            names[names.index(name)] = new
+            words += ["--rename", "%s=%s" % (name, new)]
+        elif kind == "flash-size" and "-s" not in words:
+            words += ["-s", "8M"]
+        elif kind == "layout" and "-l" not in words:
+            layout = chance.choice(["ota", "default", "original", "two-slots", "micropython"])
+            names[:] = ["nvs"]
+            words += ["-l", layout]
+    return words
+
+
+def test_random_edits_lose_nothing(molt, tiny, tmp_path):
+    """Whatever succeeds without --force has each partition's bytes once, in a partition of its kind; what fails leaves nothing."""
+    marks = {"nvs": b"settings" * 512, "vfs": b"files..." * 512, "more": b"more too" * 512}
+    dump = bytearray(esp.dump(esp.with_table(tiny, esp.NVS, esp.FACTORY, esp.row(1, 0x81, 0x200000, 0x100000, "vfs"),
+                                             esp.row(1, 0x81, 0x300000, 0x10000, "more"))))
+    for name, offset in (("nvs", 0x9000), ("vfs", 0x200000), ("more", 0x300000)):
+        dump[offset:offset + 0x1000] = marks[name]
+    (tmp_path / "dump.bin").write_bytes(dump)
+    app, done = esp.app_of(tiny), 0
+    for seed in range(120):
+        words = random_words(random.Random(seed), ["nvs", "factory", "vfs", "more"])
+        (tmp_path / "out.bin").unlink(missing_ok=True)
+        result = molt("edit", "dump.bin", *words, "-o", "out.bin")
+        assert (result.returncode == 0) == (tmp_path / "out.bin").exists(), (seed, result.stderr)
+        if result.returncode:
+            continue
+        done += 1
+        out = (tmp_path / "out.bin").read_bytes()
+        rows = esp.rows_of(out[0x1000:])
+        for name, mark in marks.items():
+            places = [row for row in rows if at(out, row[2], mark)]
+            assert out.count(mark) == 1 and len(places) == 1, (seed, words, name)
+            assert (places[0][1] == 2) == (name == "nvs")
+        assert out.count(app) == 1 and any(row[0] == 0 and at(out, row[2], app) for row in rows), (seed, words)
+    assert done >= 30, done
