@@ -335,7 +335,9 @@ static int carry_files(const struct carry *carry, const struct molt_fs_facts *fa
     if (error) {
         return fail_files(carry, error, message.text);
     }
-    if (size <= carry->now.size && size <= carry->old.size) {
+    /* A FAT cannot grow, so it is made anew where there is more room. */
+    bool as_it_is = facts->kind == MOLT_FS_LITTLEFS || carry->now.size <= carry->old.size;
+    if (as_it_is && size <= carry->now.size && size <= carry->old.size) {
         error = copy_whole(carry, facts, (uint32_t)size);
     } else {
         struct molt_fs_space space = {0};

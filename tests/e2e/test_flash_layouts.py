@@ -1,5 +1,6 @@
 """molt flash onto another layout: what the plan says, what is carried over, what is erased."""
 import json
+import struct
 
 import esp
 import littlefs
@@ -189,3 +190,22 @@ def test_on_a_board(molt, make, used):
     assert json.loads(molt.ok("sim", "boot", "--json", "sim:roof"))["running"] == "ota_0"
     flash = (used.parent / "roof" / "flash.bin").read_bytes()
     assert files_of(flash[0x310000:]) == FILES and flash[0x9000:0xD000] == nvs(2, 4)
+
+
+def test_fat_goes_along_too(molt, make, used, tmp_path):
+    """A FAT cannot grow or shrink: it is made anew from its files, folders too."""
+    (tmp_path / "app" / "lib").mkdir(parents=True)
+    (tmp_path / "app" / "main.py").write_bytes(b"main" * 500)
+    (tmp_path / "app" / "lib" / "a long name.py").write_bytes(b"lib")
+    molt.ok("fs", "build", "app", "-o", "fat.img", "--size", "2M", "--type", "fat")
+    data = used.read_bytes()
+    used.write_bytes(data[:0x200000] + (tmp_path / "fat.img").read_bytes())
+    for name, rows, at in (("two.bin", TWO, 0x310000), ("single.bin", SINGLE, 0x200000)):
+        plan = molt.ok("flash", make(name, rows), "dump.bin", "--keep", "nvs,vfs")
+        assert "with 3 files and folders, carried over" in plan
+        molt.ok("fs", "check", "dump.bin")
+        assert struct.unpack_from("<H", used.read_bytes(), at + 19)[0] == (0x200000 if name == "single.bin" else 0xF0000) // 4096
+        (tmp_path / "back").mkdir(exist_ok=True)
+        molt.ok("fs", "get", "--force", "dump.bin", "/main.py", "back/main.py")
+        molt.ok("fs", "get", "--force", "dump.bin", "/lib/a long name.py", "back/lib.py")
+        assert (tmp_path / "back" / "main.py").read_bytes() == b"main" * 500 and (tmp_path / "back" / "lib.py").read_bytes() == b"lib"
