@@ -9,6 +9,7 @@ static const struct cli_option options[] = {
     {"family", 'F', "NAME", "the chips it is for: ESP32S3, RP2040, STM32F4 ..., or a number"},
     {"base", 'b', "OFFSET", "address of the first byte; else told by the input"},
     {"whole", 'w', NULL, "of a firmware file all bytes at flash offsets, not its app alone"},
+    {"output", 'o', "FILE", "where the result goes, in place of OUT"},
     {"force", 'f', NULL, "also what would not boot"},
     {"dry-run", 'n', NULL, "print the plan, write nothing"},
     {0}};
@@ -36,14 +37,22 @@ static int run(struct cli_args *args)
         .whole = cli_has(args, "whole"),
         .force = cli_has(args, "force"),
     };
-    const char *output = args->operand[1], *base = cli_option(args, "base");
+    const char *output = cli_option(args, "output"), *base = cli_option(args, "base");
     uint64_t address = 0;
     char size[16];
     if (base && !cli_parse_size(base, 0xFFFFFFFFu, &address)) {
         return cli_usage(args, "--base %s: expected an address such as 0x10000", base);
     }
+    if (args->operand_count == 2 && output) {
+        return cli_usage(args, "%s and --output %s: expected one name for the result",
+                         args->operand[1], output);
+    }
+    output = args->operand_count == 2 ? args->operand[1] : output;
+    if (!output && !cli_has(args, "dry-run")) {
+        return cli_usage(args, "no name for the result: expected OUT");
+    }
     request.base = (uint32_t)address;
-    int error = molt_same_file(request.input, output)
+    int error = output && molt_same_file(request.input, output)
                     ? molt_fail(&message, MOLT_E_ARGUMENT,
                                 "%s: is the input, expected another file", output)
                     : molt_convert(&converted, &request, &message);
@@ -66,6 +75,6 @@ static int run(struct cli_args *args)
 
 extern const struct cli_verb cli_verb_convert;
 const struct cli_verb cli_verb_convert = {
-    "convert", "IN OUT", "make a UF2 file of an image, or an image of a UF2 file",
-    details,   options,  2,
+    "convert", "IN [OUT]", "make a UF2 file of an image, or an image of a UF2 file",
+    details,   options,    1,
     2,         run};

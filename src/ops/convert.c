@@ -33,6 +33,13 @@ int molt_convert(struct molt_converted *converted, const struct molt_convert_req
     uint8_t *bytes;
     size_t n;
     memset(converted, 0, sizeof *converted);
+    if (strncmp(request->input, "sim:", 4) == 0) {
+        int failed = convert_board(converted, request, message);
+        if (failed) {
+            molt_converted_free(converted);
+        }
+        return failed;
+    }
     int error = molt_file_read(request->input, CONVERT_LIMIT, &bytes, &n, message);
     if (error) {
         return error;

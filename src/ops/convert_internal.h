@@ -11,6 +11,9 @@
 
 int convert_to_uf2(struct molt_converted *converted, const struct molt_convert_request *request,
                    const uint8_t *bytes, uint32_t n, struct molt_message *message);
+/* The app, or all of the flash, of sim:FOLDER. */
+int convert_board(struct molt_converted *converted, const struct molt_convert_request *request,
+                  struct molt_message *message);
 int convert_from_uf2(struct molt_converted *converted, const struct molt_convert_request *request,
                      const uint8_t *bytes, uint32_t n, struct molt_message *message);
 

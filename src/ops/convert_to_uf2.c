@@ -83,7 +83,8 @@ static const struct molt_info_image *choose_app(const struct molt_info *info)
 
 static int take_app(struct molt_converted *converted, struct content *content,
                     const struct molt_convert_request *request, const struct molt_target *target,
-                    const struct molt_info *info, struct molt_message *message)
+                    const uint8_t *flash, const struct molt_info *info,
+                    struct molt_message *message)
 {
     bool bare = target->kind == MOLT_TARGET_APP;
     const struct molt_info_image *app = bare ? &info->app[0] : choose_app(info);
@@ -98,7 +99,7 @@ static int take_app(struct molt_converted *converted, struct content *content,
         return error;
     }
     uint32_t length = app->readable ? app->image.length : target->file_size;
-    content->bytes = target->bytes + app->offset;
+    content->bytes = flash + app->offset;
     content->size = length;
     content->base = 0;
     snprintf(converted->what, sizeof converted->what, "app");
@@ -115,9 +116,10 @@ static int take_app(struct molt_converted *converted, struct content *content,
     return MOLT_OK;
 }
 
+/* flash: the target's bytes from offset 0 on. */
 static int take_flash(struct molt_converted *converted, struct content *content,
                       const struct molt_convert_request *request, const struct molt_target *target,
-                      struct molt_message *message)
+                      const uint8_t *flash, struct molt_message *message)
 {
     struct molt_info *info = malloc(sizeof *info);
     if (!info) {
@@ -128,10 +130,10 @@ static int take_flash(struct molt_converted *converted, struct content *content,
         error = esp_family(content, request, target->chip, message);
     }
     if (!error && (target->kind == MOLT_TARGET_APP || !request->whole)) {
-        error = take_app(converted, content, request, target, info, message);
+        error = take_app(converted, content, request, target, flash, info, message);
     } else if (!error) {
-        content->bytes = target->bytes + target->base;
-        content->size = target->file_size;
+        content->bytes = flash + target->base;
+        content->size = target->flash.size - target->base;
         content->base = target->base;
         snprintf(converted->what, sizeof converted->what, "firmware");
         if (info->wrong && !request->force) {
@@ -299,7 +301,7 @@ static int from_target(struct molt_converted *converted, struct content *content
     int error = molt_target_open(target, request->input, message);
     if (!error && (target->kind == MOLT_TARGET_APP || target->kind == MOLT_TARGET_FIRMWARE ||
                    target->kind == MOLT_TARGET_DUMP)) {
-        error = take_flash(converted, content, request, target, message);
+        error = take_flash(converted, content, request, target, target->bytes, message);
     } else if (said && (!error || error == MOLT_E_FORMAT)) {
         error = take_bytes(converted, content, request, bytes, n, message);
     } else if (!error) {
@@ -312,6 +314,34 @@ static int from_target(struct molt_converted *converted, struct content *content
         error = finish(converted, content, request, message);
     }
     molt_target_close(target, NULL);
+    free(target);
+    return error;
+}
+
+int convert_board(struct molt_converted *converted, const struct molt_convert_request *request,
+                  struct molt_message *message)
+{
+    struct content content = {0};
+    uint8_t *flash = NULL;
+    struct molt_target *target = malloc(sizeof *target);
+    if (!target) {
+        return molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
+    }
+    int error = molt_target_open(target, request->input, message);
+    if (!error && (flash = malloc(target->flash.size)) == NULL) {
+        error = molt_fail(message, MOLT_E_NO_MEMORY, "%s: no memory for its flash", request->input);
+    }
+    if (!error && molt_flash_read(&target->flash, 0, flash, target->flash.size) != MOLT_OK) {
+        error = molt_fail(message, MOLT_E_IO, "%s: cannot read its flash", request->input);
+    }
+    if (!error) {
+        error = take_flash(converted, &content, request, target, flash, message);
+    }
+    if (!error) {
+        error = finish(converted, &content, request, message);
+    }
+    molt_target_close(target, NULL);
+    free(flash);
     free(target);
     return error;
 }

@@ -69,6 +69,23 @@ def test_firmware_and_dump(convert, molt, firmware, app):
     assert convert(bytes(dump)) == formats.uf2(0, other, "ESP32")  # the one that boots
 
 
+def test_a_board(molt, firmware, tmp_path):
+    data = firmware.read_bytes()
+    molt.ok("sim", "new", "sim:board", "--flash", firmware)
+    molt.ok("convert", "sim:board", "app.uf2")
+    assert (tmp_path / "app.uf2").read_bytes() == formats.uf2(0, esp.app_of(data), "ESP32")
+    molt.ok("convert", "sim:board", "--whole", "-o", "all.uf2")
+    assert (tmp_path / "all.uf2").read_bytes() == formats.uf2(0, esp.dump(data), "ESP32")
+    assert "cannot open the simulated board" in molt.fails("convert", "sim:nothing", "out")
+
+
+def test_names_of_the_result(molt, firmware, tmp_path):
+    assert "expected OUT" in molt.fails("convert", firmware, code=2)
+    assert "expected one name" in molt.fails("convert", firmware, "a", "-o", "b", code=2)
+    assert "6535 blocks" in molt.ok("convert", "-n", firmware)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_blocks_in_any_order_and_holes(convert, app):
     data = formats.uf2(0, app, "ESP32")
     blocks = [data[at:at + 512] for at in range(0, len(data), 512)]

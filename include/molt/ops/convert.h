@@ -34,9 +34,9 @@ struct molt_converted {
 
 /*
  * To UF2, blocks of 256 bytes: an app goes to 0, the start of its slot, as TinyUF2 takes it; of a
- * firmware file or dump the app that boots is taken (whole: everything); an RP2 image goes to
- * 0x10000000; other bytes need family and base. From UF2: the bytes of one family, FF between, an
- * app without what pads its last block.
+ * firmware file, dump or board the app that boots is taken (whole: everything); an RP2 image goes
+ * to 0x10000000; other bytes need family and base. From UF2: the bytes of one family, FF between,
+ * an app without what pads its last block.
  *
  * Refused: MOLT_E_IMAGE_* (would not boot), MOLT_E_IMAGE_CHIP (a family of another chip),
  * MOLT_E_FORMAT (nothing that a board takes so), MOLT_E_ARGUMENT (no such family; which family?
