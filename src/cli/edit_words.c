@@ -257,7 +257,14 @@ static int read_table(struct edit_words *words, const struct cli_args *args, con
 static int table_word(struct edit_words *words, const struct cli_args *args,
                       const struct cli_given *given, struct molt_message *message)
 {
-    if (!strchr(given->value, '=') || access(given->value, F_OK) == 0) {
+    bool file = access(given->value, F_OK) == 0;
+    for (uint32_t i = 0; !file && molt_layout_name(i); i++) {
+        if (strcmp(given->value, molt_layout_name(i)) == 0) {
+            return cli_usage(args, "--table %s: no such file, but a layout: expected --layout %s",
+                             given->value, given->value);
+        }
+    }
+    if (!strchr(given->value, '=') || file) {
         return read_table(words, args, given->value, message);
     }
     struct molt_edit_step *step = add_step(words, MOLT_EDIT_TABLE);

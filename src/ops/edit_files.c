@@ -215,14 +215,31 @@ static int grow(struct edit_work *work, struct edit_row *row, const struct edit_
     return MOLT_OK;
 }
 
+/* The old partition's bytes where they are, when the file has all of them; else a copy. */
+static int look_at(const struct edit_work *work, const struct edit_old *old, struct scratch *was,
+                   bool *copied)
+{
+    uint32_t most = work->source->chip->max_flash_size; /* of a table that is not right, too */
+    uint32_t size = old->p.size < most ? old->p.size : most;
+    *copied = edit_inside(work, old->p.offset, size) < size;
+    if (*copied) {
+        return scratch_make(was, size, work, old);
+    }
+    was->size = size;
+    was->bytes = work->edit->before ? work->edit->before + old->p.offset
+                                    : work->edit->flash + old->p.offset; /* a file: as it is yet */
+    memflash_init(&was->flash, &was->region, was->bytes, size);
+    return MOLT_OK;
+}
+
 int edit_fit_files(struct edit_work *work, struct edit_row *row, const struct edit_old *old)
 {
     struct molt_fs_facts facts;
     struct scratch was;
+    bool copied;
     row->fate = EDIT_KEPT;
     row->keep = old->used;
-    uint32_t most = work->source->chip->max_flash_size; /* of a table that is not right, too */
-    int error = scratch_make(&was, old->p.size < most ? old->p.size : most, work, old);
+    int error = look_at(work, old, &was, &copied);
     if (error) {
         return error;
     }
@@ -239,7 +256,9 @@ int edit_fit_files(struct edit_work *work, struct edit_row *row, const struct ed
     } else if (row->keep > row->p.size) {
         error = edit_drop(work, row, old, row->keep, "what it holds");
     }
-    free(was.bytes);
+    if (copied) {
+        free(was.bytes);
+    }
     if (row->image) {
         row->fate = EDIT_REBUILT;
         row->keep = edit_used(row->image, row->p.size);

@@ -124,6 +124,9 @@ WRONG_WORDS = [
     (["--add", "x:data:fat:there:1M"], "'there' is no offset"),
     (["--add", "x:data:fat:0x300000:much"], "'much' is no size"),
     (["-s", "8M", "-s", "4M"], "expected one"),
+    (["--table", "default"], "no such file, but a layout: expected --layout default"),
+    (["--put", ":/lib"], "expected FOLDER or FOLDER:/remote"),
+    (["--cut", "3"], "nothing to change"),
     (["--delete", "vfs", "-i"], "not both"),
     (["--resize", ",".join(["vfs=1M"] * 200)], "too many changes: at most 128"),
 ]
@@ -176,6 +179,25 @@ def test_in_place(molt, tiny, tmp_path):
     assert "changed: fw.bin" in molt.ok("edit", "fw.bin", "--rename", "vfs=files", "--in-place")
     assert esp.rows_of((tmp_path / "fw.bin").read_bytes())[3][4] == "files"
     assert [p.name for p in tmp_path.iterdir()] == ["fw.bin"]
+
+
+def test_a_uf2_file(molt, tiny, tmp_path):
+    """Reads as what it writes; the result is a plain file."""
+    (tmp_path / "fw.bin").write_bytes(tiny)
+    molt.ok("convert", "-w", "-F", "0x1c5f21b0", "fw.bin", "fw.uf2")
+    assert "is a UF2 file, which is not changed in place" in molt.fails("edit", "fw.uf2", "--rename", "vfs=x", "-i")
+    molt.ok("edit", "fw.uf2", "--rename", "vfs=x", "-o", "out.bin")
+    assert "x" in [row[4] for row in esp.rows_of((tmp_path / "out.bin").read_bytes())]
+
+
+def test_targets_that_have_no_table(molt, tiny, tmp_path):
+    (tmp_path / "app.bin").write_bytes(esp.app_of(tiny))
+    (tmp_path / "table.bin").write_bytes(tiny[0x7000:0x8000])
+    for name in ("app.bin", "table.bin"):
+        words = molt.fails("edit", name, "--rename", "vfs=x", "-o", "out.bin")
+        assert "expected a firmware file, a flash dump or a board" in words
+    assert "No such file" in molt.fails("edit", "none.bin", "--rename", "vfs=x", "-o", "out.bin")
+    assert not (tmp_path / "out.bin").exists()
 
 
 # ---- What partitions hold ----
