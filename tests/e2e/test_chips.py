@@ -191,3 +191,25 @@ def test_genuine(firmware, molt, tmp_path, capsys):
     for image, at in (done["bootloader"], 0), (done["apps"][0], 0x10000 - esp.BOOTLOADER):
         (tmp_path / "one.bin").write_bytes(data[at:at + image["length"]])
         agree(image, as_esptool_says(tmp_path / "one.bin", capsys), "esp32")
+
+
+@pytest.mark.parametrize("name", list(XTENSA) + RISCV)
+def test_every_chip_is_edited(name, molt, tmp_path):
+    """Flash size, layout, the app taken out, the parts merged again: at each chip's bootloader offset."""
+    chip = CHIP_DEFS[name]
+    mapped, ram = XTENSA[name][2:] if name in XTENSA else (memory(name)[0] + 0x20, memory(name)[2] + 0x8000)
+    flash = esp.flash_of(chip.IMAGE_CHIP_ID, chip.BOOTLOADER_FLASH_OFFSET, mapped, ram, size=2 << 20)
+    (tmp_path / "firmware.bin").write_bytes(flash[chip.BOOTLOADER_FLASH_OFFSET:0x20000])
+    molt.ok("edit", "firmware.bin", "--flash-size", "4M", "--layout", "ota", "-o", "ota.bin")
+    done = molt.json("info", "ota.bin")
+    assert (done["chip"], done["header_flash_size"], done["wrong"]) == (name, 4 << 20, False)
+    assert done["bootloader"]["sha256_ok"] and [a["partition"] for a in done["apps"]] == ["ota_0", "ota_1"]
+    expected = {"memory-unknown"} if name == "esp32e22" else set()
+    assert {f["id"] for f in molt.json("doctor", "ota.bin")["findings"]} == expected
+    molt.ok("extract", "ota.bin", "-o", "app.bin")
+    app = esp.app(chip.IMAGE_CHIP_ID, mapped, ram)
+    assert (tmp_path / "app.bin").read_bytes() == app
+    molt.ok("read", "ota.bin", "bootloader=boot.bin", "table=table.bin")
+    molt.ok("merge", "boot.bin", "table.bin", "app.bin", "-o", "merged.bin")
+    merged, edited = (tmp_path / "merged.bin").read_bytes(), (tmp_path / "ota.bin").read_bytes()
+    assert merged == edited[:len(merged)] and len(app) <= len(merged) - 0x10000 + chip.BOOTLOADER_FLASH_OFFSET
