@@ -36,8 +36,8 @@ static int fail_path(struct molt_message *message, const char *path, const char 
 /* Facts that were given, made whole and checked. */
 static int complete_facts(struct molt_board_facts *facts, struct molt_message *message)
 {
-    const struct molt_chip *chip = molt_chip_by_name(facts->chip);
-    if (!chip || (strcmp(chip->name, "esp32") != 0 && strcmp(chip->name, "esp32c3") != 0)) {
+    const struct molt_chip *chip = board_chip(facts->chip);
+    if (!chip) {
         return molt_fail(message, MOLT_E_UNSUPPORTED,
                          "chip '%s': there is a boot model of esp32 and esp32c3 only", facts->chip);
     }
@@ -81,9 +81,11 @@ static int fill_flash(struct molt_board_facts *facts, const struct molt_target *
                          molt_target_kind_name(dump->kind));
     }
     if (dump && dump->chip && dump->chip->chip_id != facts->boot.chip_id) {
-        return molt_fail(message, MOLT_E_IMAGE_CHIP,
-                         "%s: is for %s, the board is to have %s: give --chip %s", dump->name,
-                         dump->chip->name, facts->chip, dump->chip->name);
+        bool known = board_chip(dump->chip->name) != NULL;
+        return molt_fail(message, MOLT_E_IMAGE_CHIP, "%s: is for %s, the board is to have %s: %s%s",
+                         dump->name, dump->chip->name, facts->chip,
+                         known ? "give --chip " : "simulated boards are esp32 or esp32c3",
+                         known ? dump->chip->name : "");
     }
     if (end > facts->flash_size) {
         return molt_fail(message, MOLT_E_RANGE,

@@ -95,6 +95,12 @@ static bool get_bool(const json_t *root, const char *key, bool *to)
     return json_is_boolean(value);
 }
 
+const struct molt_chip *board_chip(const char *name)
+{
+    const struct molt_chip *chip = molt_chip_by_name(name);
+    return chip && (chip->chip_id == 0x00 || chip->chip_id == 0x05) ? chip : NULL;
+}
+
 /* NULL, or the key that is missing or wrong. */
 static const char *parse(const json_t *root, struct molt_board_facts *facts)
 {
@@ -105,7 +111,7 @@ static const char *parse(const json_t *root, struct molt_board_facts *facts)
     }
     const struct molt_chip *chip;
     if (!get_text(root, "chip", facts->chip, sizeof facts->chip) ||
-        !(chip = molt_chip_by_name(facts->chip))) {
+        !(chip = board_chip(facts->chip))) {
         return "chip";
     }
     facts->boot.chip_id = chip->chip_id;
@@ -156,7 +162,7 @@ static const char *expected_of(const char *key)
     static const struct {
         const char *key, *expected;
     } rows[] = {{"format", "1"},
-                {"chip", "the name of a chip, as \"esp32\""},
+                {"chip", "\"esp32\" or \"esp32c3\""},
                 {"name", "a name of 1 to 32 printable characters"},
                 {"revision", "a revision as \"3.0\""},
                 {"rollback", "true or false"},

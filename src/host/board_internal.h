@@ -8,6 +8,9 @@
 
 void board_file(char path[BOARD_PATH], const char *folder, const char *file);
 
+/* NULL for all but the ESP32 and the ESP32-C3: the boot model knows no other bootloaders. */
+const struct molt_chip *board_chip(const char *name);
+
 /* board.json */
 int board_facts_load(const char *folder, struct molt_board_facts *facts,
                      struct molt_message *message);

@@ -213,3 +213,14 @@ def test_every_chip_is_edited(name, molt, tmp_path):
     molt.ok("merge", "boot.bin", "table.bin", "app.bin", "-o", "merged.bin")
     merged, edited = (tmp_path / "merged.bin").read_bytes(), (tmp_path / "ota.bin").read_bytes()
     assert merged == edited[:len(merged)] and len(app) <= len(merged) - 0x10000 + chip.BOOTLOADER_FLASH_OFFSET
+
+
+def test_other_chips_are_not_simulated(molt, tmp_path):
+    """The boot model knows two bootloaders; of the others it would say what is not so."""
+    flash = esp.flash_of(0x0D, 0, 0x42000020, 0x40808000)
+    (tmp_path / "c6.bin").write_bytes(flash[:0x20000])
+    assert "simulated boards are esp32 or esp32c3" in molt.fails("sim", "new", "sim:b", "--flash", "c6.bin")
+    molt.ok("sim", "new", "sim:b")
+    facts = tmp_path / "b" / "board.json"
+    facts.write_text(facts.read_text().replace('"esp32"', '"esp32c6"'))
+    assert '"esp32" or "esp32c3"' in molt.fails("doctor", "sim:b")
