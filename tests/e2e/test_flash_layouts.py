@@ -209,3 +209,14 @@ def test_fat_goes_along_too(molt, make, used, tmp_path):
         molt.ok("fs", "get", "--force", "dump.bin", "/main.py", "back/main.py")
         molt.ok("fs", "get", "--force", "dump.bin", "/lib/a long name.py", "back/lib.py")
         assert (tmp_path / "back" / "main.py").read_bytes() == b"main" * 500 and (tmp_path / "back" / "lib.py").read_bytes() == b"lib"
+
+
+def test_settings_go_over_page_by_page(molt, make, used):
+    """Pages in use anywhere in a larger partition fit when one stays free."""
+    data = bytearray(used.read_bytes())
+    pages = [bytes([n]) * 4096 for n in (1, 2, 3)]
+    blank = b"\xff" * 4096
+    data[0x9000:0xF000] = pages[0] + blank * 2 + pages[1] + blank + pages[2]
+    used.write_bytes(data)
+    molt.ok("flash", make("two.bin", TWO), "dump.bin", "--keep", "nvs", "--force")
+    assert used.read_bytes()[0x9000:0xD000] == b"".join(pages) + blank
