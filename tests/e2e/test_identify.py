@@ -79,6 +79,9 @@ def test_rp2(shown):
     found = shown(formats.rp2040())
     assert (found["kind"], found["chip"], found["micropython"], found["container"]) == ("RP2 flash image", "RP2040", "v1.23.0", None)
     assert shown(formats.rp2350())["chip"] == "RP2350"
+    no_start = formats.rp2350().replace(struct.pack("<I", 0xFFFFDED3), b"none")
+    found = shown(formats.uf2(0x10000000, no_start, "RP2350_ARM_S"))
+    assert found["chip"] is None and "boot ROM would not start it" in found["findings"][0]["text"]
     found = shown(formats.uf2(0x10000000, formats.rp2040(), "RP2040"))
     assert (found["kind"], found["container"], found["micropython_date"]) == ("RP2 flash image", "UF2", "2024-06-02")
     assert found["parts"] == [{"family": "RP2040", "family_id": 0xE48BFF56, "chips": "Raspberry Pi RP2040", "address": 0x10000000,
@@ -243,17 +246,17 @@ def test_fat_image(molt, tmp_path):
 
 
 def test_files_and_boot_record_of_a_dump(molt, firmware, tmp_path):
-    data = esp.with_table(firmware.read_bytes(), esp.NVS, esp.OTADATA, esp.OTA_0, esp.OTA_1, esp.VFS)
+    data = esp.with_table(firmware.read_bytes(), esp.NVS, esp.OTADATA, esp.OTA_0, esp.OTA_1, esp.row(1, 0x81, 0x350000, 0x80000, "vfs"))
     dump = bytearray(esp.dump(data))
     dump[0xE000:0x10000] = formats.ota_record(1, 2) + formats.ota_record(2, 0)
     dump[0x350000:0x350000 + 16 * 4096] = formats.littlefs()
     (tmp_path / "dump.bin").write_bytes(dump)
     found = json.loads(molt("info", "--json", "dump.bin").stdout)
     assert found["boots_next"] == {"partition": "ota_1", "record": 1, "seq": 2, "state": 0}
-    assert [(f["partition"], f["offset"], f["size"], f["block_count"]) for f in found["file_systems"]] == [("vfs", 0x350000, 0xB0000, 16)]
+    assert [(f["partition"], f["offset"], f["size"], f["block_count"]) for f in found["file_systems"]] == [("vfs", 0x350000, 0x80000, 16)]
     text = molt("info", "dump.bin").stdout
     assert "boots  ota_1 next: record 1 of otadata, seq 2, NEW" in text
-    assert "64 KB, in 704 KB of flash" in text
+    assert "64 KB, in 512 KB of flash" in text
 
 
 def test_files_behind_the_last_partition(molt, firmware, tmp_path):

@@ -110,6 +110,23 @@ static void a_whole_file(void **state)
     assert_int_equal(molt_uf2_survey(&facts, file, 100, NULL), MOLT_E_FORMAT);
 }
 
+/* esptool begins to count again with each file that it takes in. */
+static void files_one_behind_the_other(void **state)
+{
+    (void)state;
+    uint8_t file[4 * MOLT_UF2_BLOCK];
+    struct molt_uf2_facts facts;
+    put(file, 0, 2, 0x1000, MOLT_UF2_FAMILY, S3);
+    put(file, 1, 2, 0x1100, MOLT_UF2_FAMILY, S3);
+    memcpy(file + 2 * MOLT_UF2_BLOCK, file, 2 * MOLT_UF2_BLOCK);
+    assert_int_equal(molt_uf2_survey(&facts, file, sizeof file, NULL), MOLT_OK);
+    assert_int_equal(facts.part[0].blocks, 4);
+    assert_int_equal(facts.part[0].expected, 4);
+    assert_int_equal(molt_uf2_survey(&facts, file, 3 * MOLT_UF2_BLOCK, NULL), MOLT_OK);
+    assert_int_equal(facts.part[0].blocks, 3);
+    assert_int_equal(facts.part[0].expected, 4);
+}
+
 static void families_in_one_file(void **state)
 {
     (void)state;
@@ -204,6 +221,7 @@ int main(void)
         cmocka_unit_test(broken_blocks),
         cmocka_unit_test(a_whole_file),
         cmocka_unit_test(families_in_one_file),
+        cmocka_unit_test(files_one_behind_the_other),
         cmocka_unit_test(tags),
         cmocka_unit_test(md5),
         cmocka_unit_test(families),
