@@ -7,7 +7,7 @@
 #include "host/fs_trap.h"
 
 /* As vfs_lfs.c of MicroPython: read and program size 32, and files inside of their folder up to the
- * 128 bytes of its cache: a larger one would be cut there. Our caches are larger: a whole block. */
+ * 128 bytes of its cache. Our caches are larger: a whole block. */
 #define UNIT         32u
 #define INLINE_MAX   128u
 #define CACHE_MAX    4096u

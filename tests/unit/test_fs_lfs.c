@@ -207,8 +207,8 @@ static void fat_over_littlefs(void **state)
     assert_int_equal(facts.kind, MOLT_FS_FAT);
 }
 
-/* Inline files up to 128 bytes: MicroPython's cache takes no larger ones. */
-static void inline_files_fit_micropython(void **state)
+/* Files inside of their folder up to 128 bytes, as MicroPython makes them. */
+static void inline_files_as_micropython(void **state)
 {
     struct molt_fs_space empty, one;
     (void)state;
@@ -433,7 +433,7 @@ int main(void)
                                        cmocka_unit_test(sizes),
                                        cmocka_unit_test(either_superblock),
                                        cmocka_unit_test(fat_over_littlefs),
-                                       cmocka_unit_test(inline_files_fit_micropython),
+                                       cmocka_unit_test(inline_files_as_micropython),
                                        cmocka_unit_test(superblocks_that_lie),
                                        cmocka_unit_test(name_max_is_the_superblocks),
                                        cmocka_unit_test(damaged_files_are_named),
