@@ -100,7 +100,7 @@ class Fake:
 for name in dir(socket):
     setattr(Fake, name, getattr(socket, name))
 Fake.socket = Socket
-sys.modules["socket"] = Fake
+sys.modules["socket"] = sys.modules["usocket"] = Fake
 """
 # What the chip's own code does in set_boot() without MicroPython's heap, the simulator does in Python.
 NO_HEAP_OF_THE_SIMULATOR = "import esp32\nesp32.image_length = lambda *_: 0\n"

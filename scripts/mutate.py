@@ -7,6 +7,7 @@ A file of mutations:
   sources    what the tests are linked with: globs of .c files
   tests      names of tests/unit/NAME.c (or FOLDER/NAME, of tests/FOLDER), cheapest first; they run until one fails
   libraries  for the linker, as pkg-config names
+  archives   libraries of the build (cmake --build build), for what the sources themselves need (may be absent)
   cflags, environment   more for the compiler; for the tests (both may be absent)
   mutations  rule (in words), file (one of the sources), find (occurs exactly once), replace; test (may be absent), which of the
              tests is known to notice: it runs first
@@ -56,6 +57,7 @@ class Subject:
         self.sources = sorted({os.path.relpath(s, ROOT) for pattern in self.spec["sources"]
                                for s in glob.glob(os.path.join(ROOT, pattern))})
         libraries = self.spec.get("libraries", [])
+        self.archives = [os.path.join(ROOT, name) for name in self.spec.get("archives", [])]
         self.cflags = ["-I" + os.path.join(ROOT, d) for d in ("include", "src", "tests/support")]
         self.cflags += [f'-DTEST_DATA="{ROOT}/tests"', *self.spec.get("cflags", [])]
         self.environment = {**os.environ, **self.spec.get("environment", {})}
@@ -85,7 +87,7 @@ class Subject:
         for test in sorted(self.spec["tests"], key=lambda name: name != known):
             program = os.path.join(self.folder, os.path.basename(test) + suffix)
             parts = [objects[s] for s in self.sources] + [objects[test_source(test)]]
-            run(CC + parts + ["-o", program] + self.ldflags)
+            run(CC + parts + self.archives + ["-o", program] + self.ldflags)
             try:
                 done = subprocess.run([program], capture_output=True, timeout=TEST_TIMEOUT_S,
                                       env=self.environment, cwd=ROOT)

@@ -70,8 +70,8 @@ def image_length(offset, limit):
     if at + 32 > limit:
         raise bad
     digest = hashlib.sha256()
-    for begin in range(0, at, 65536):
-        digest.update(board.read(offset + begin, min(65536, at - begin)))
+    for begin in range(0, at, 16384):  # a chip needs no heap for this
+        digest.update(board.read(offset + begin, min(16384, at - begin)))
     if digest.digest() != board.read(offset + at, 32):
         raise bad
     return at + 32
