@@ -90,7 +90,7 @@ static bool names_it(const char *path, const char *variant)
     return found;
 }
 
-/* Since 1.23 a variant is a file of its own, before it was an if() in the board's. */
+/* By 1.24 a variant is a file of its own, before it was an if() in the board's. */
 static int include_variant(struct board_work *work, struct cmake *cmake, const char *variant,
                            bool asked, struct molt_message *message)
 {

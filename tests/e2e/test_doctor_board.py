@@ -169,7 +169,7 @@ def test_files_that_are_missing_or_twice(molt, port):
 
 
 def test_variants(molt, port):
-    """As files of their own since 1.23, as an if() before; a board's common file is included from the port."""
+    """As files of their own (1.24), as an if() (1.22); a board's common file is included from the port."""
     port.write("boards/common.cmake", "set(SDKCONFIG_DEFAULTS boards/sdkconfig.base)\n")
     port.cmake('include(boards/common.cmake)\nif(MICROPY_BOARD_VARIANT STREQUAL "OLD")\n  list(APPEND SDKCONFIG_DEFAULTS '
                'boards/MINE/sdkconfig.board)\nelseif(NOT MICROPY_BOARD_VARIANT)\n  set(IDF_TARGET esp32)\nendif()\n'
