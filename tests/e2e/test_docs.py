@@ -241,7 +241,7 @@ def test_every_error_is_explained():
 
 
 def test_every_reason_of_a_failed_trial_is_explained():
-    reasons = re.findall(r'case MOLT_E_\w+: return "([^"]+)"', (TOP / "src/ops/bootchoice_store.c").read_text())
+    reasons = re.findall(r'case MOLT_E_\w+: return "([^"]+)"', (TOP / "src/ops/boot/bootchoice_store.c").read_text())
     assert len(reasons) >= 3
     page = (TOP / "docs/troubleshooting.md").read_text()
     for reason in reasons:

@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "ops/identify_internal.h"
+#include "ops/info/identify_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-#include "host/fs_sectors.h"
+#include "host/fs/fs_sectors.h"
 
 #include <string.h>
 

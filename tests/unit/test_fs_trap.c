@@ -1,6 +1,6 @@
-#include "host/fs_trap.h"
+#include "host/fs/fs_trap.h"
 
-#include "host/fs_internal.h"
+#include "host/fs/fs_internal.h"
 #include "testing.h"
 
 static int deep;

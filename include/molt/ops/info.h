@@ -2,6 +2,7 @@
 #ifndef MOLT_OPS_INFO_H
 #define MOLT_OPS_INFO_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -91,6 +92,14 @@ void molt_info_gather_boot(struct molt_info *info, const struct molt_target *tar
  */
 void molt_info_read_image(struct molt_info_image *found, const struct molt_flash *flash,
                           uint32_t offset, uint32_t room, const struct molt_chip *chip);
+
+/*
+ * One more at the end of list, printable (printf), without a command; nothing when capacity are
+ * there already.
+ */
+void molt_finding_add(struct molt_finding *list, uint32_t *count, uint32_t capacity,
+                      enum molt_severity severity, const char *format, va_list values)
+    __attribute__((format(printf, 5, 0)));
 
 /*
  * Sets the command that mends it. In the format, %s stands for words of Molt's own; a name of the
