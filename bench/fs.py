@@ -85,7 +85,7 @@ def main():
         return
     with tempfile.TemporaryDirectory() as folder:
         app, image, theirs, third = make_tree(folder), folder + "/ours", folder + "/theirs", folder + "/third"
-        molt = (MOLT, "fs", "build", app, "-o", image, "--size", SIZE)
+        molt = (MOLT, "fs", "build", app, "-o", image, "--size", SIZE, "--type", "littlefs-2.1")
         command = (pathlib.Path(sys.executable).with_name("littlefs-python"), "create", "--block-size", BLOCK, "--fs-size", SIZE, app, third)
         run(*molt)
         run(*command)

@@ -152,12 +152,27 @@ void fs_json_head(struct json_out *json, const struct molt_fsops *session)
     json_text(json, "partition", session->place.label);
 }
 
-int fs_type(const struct cli_args *args, enum molt_fs_kind *kind)
+int fs_type(const struct cli_args *args, enum molt_fs_kind *kind, uint32_t *lfs_version)
 {
+    static const struct {
+        const char *name;
+        enum molt_fs_kind kind;
+        uint32_t lfs_version;
+    } types[] = {{"littlefs", MOLT_FS_LITTLEFS, 0},
+                 {"littlefs-2.0", MOLT_FS_LITTLEFS, 0x00020000},
+                 {"littlefs-2.1", MOLT_FS_LITTLEFS, 0x00020001},
+                 {"fat", MOLT_FS_FAT, 0}};
     const char *type = cli_option(args, "type");
-    *kind = !type                           ? MOLT_FS_NONE
-            : strcmp(type, "littlefs") == 0 ? MOLT_FS_LITTLEFS
-            : strcmp(type, "fat") == 0      ? MOLT_FS_FAT
-                                            : MOLT_FS_NONE;
-    return type && !*kind ? cli_usage(args, "--type %s: expected littlefs or fat", type) : CLI_OK;
+    *kind = MOLT_FS_NONE;
+    *lfs_version = 0;
+    for (unsigned i = 0; type && i < sizeof types / sizeof *types; i++) {
+        if (strcmp(type, types[i].name) == 0) {
+            *kind = types[i].kind;
+            *lfs_version = types[i].lfs_version;
+        }
+    }
+    return type && !*kind
+               ? cli_usage(args, "--type %s: expected littlefs, littlefs-2.0, littlefs-2.1 or fat",
+                           type)
+               : CLI_OK;
 }

@@ -32,7 +32,7 @@ int fs_values(const struct cli_args *args, const char *name, const char *values[
 void fs_json_head(struct json_out *json, const struct molt_fsops *session);
 
 /* --type littlefs or fat; NONE when it was not given. Returns CLI_OK or CLI_USAGE. */
-int fs_type(const struct cli_args *args, enum molt_fs_kind *kind);
+int fs_type(const struct cli_args *args, enum molt_fs_kind *kind, uint32_t *lfs_version);
 
 /* "4 of 512 blocks of 4096 bytes used". */
 void fs_print_space(const struct molt_fs_space *space);

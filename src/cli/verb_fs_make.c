@@ -10,7 +10,7 @@
 #define LARGEST       (128u << 20)
 
 static const struct cli_option mkfs_options[] = {
-    {"type", 't', "TYPE", "littlefs or fat (default: what is there, else littlefs)"},
+    {"type", 't', "TYPE", "littlefs (littlefs-2.0, littlefs-2.1) or fat; default: what is there"},
     {"force", 'f', NULL, "also when files would be lost"},
     FS_PARTITION,
     FS_CHANGE_OPTIONS,
@@ -19,9 +19,9 @@ static const struct cli_option grow_options[] = {FS_PARTITION, FS_CHANGE_OPTIONS
 static const struct cli_option build_options[] = {
     {"output", 'o', "FILE", "where the image goes"},
     {"size", 's', "SIZE", "size of the image: 2M, 1536K"},
-    {"from", 0, "TARGET", "size and kind as in this target's partition"},
+    {"from", 0, "TARGET", "size and kind as in this partition, version as it mounts it"},
     {"partition", 'p', "NAME", "that partition (default: the one that holds the files)"},
-    {"type", 't', "TYPE", "littlefs or fat (default: as in --from's target, else littlefs)"},
+    {"type", 't', "TYPE", "as of mkfs; default: as in --from's target, else littlefs"},
     {"exclude", 'x', "PATTERN", "leave names (with '/': paths below DIR) out; repeatable"},
     {"dry-run", 'n', NULL, "make it in memory only"},
     {0}};
@@ -56,14 +56,16 @@ static int plan_mkfs(struct cli_args *args, struct molt_fsops *session,
                      struct molt_fs_changes *changes, struct molt_message *message)
 {
     enum molt_fs_kind kind;
-    fs_type(args, &kind);
-    return molt_fsops_plan_mkfs(changes, session, kind, cli_has(args, "force"), message);
+    uint32_t version;
+    fs_type(args, &kind, &version);
+    return molt_fsops_plan_mkfs(changes, session, kind, version, cli_has(args, "force"), message);
 }
 
 static int run_mkfs(struct cli_args *args)
 {
     enum molt_fs_kind kind;
-    int code = fs_type(args, &kind);
+    uint32_t version;
+    int code = fs_type(args, &kind, &version);
     return code ? code : fs_change(args, MOLT_FSOPS_MAKE, plan_mkfs);
 }
 
@@ -104,6 +106,9 @@ static int ask_target(const struct cli_args *args, const char *name,
             molt_fs_probe(&facts, &target->flash, place.offset, place.size) == MOLT_OK) {
             request->kind = facts.kind;
         }
+        if (!error && !request->lfs_version) {
+            request->lfs_version = molt_fsops_lfs_version(target);
+        }
         molt_target_close(target, error ? NULL : message);
     }
     free(target);
@@ -124,7 +129,7 @@ static int request_of(const struct cli_args *args, struct molt_fs_build_request 
     if (!cli_has(args, "output") && !cli_has(args, "dry-run")) {
         return cli_usage(args, "expected --output FILE (or --dry-run)");
     }
-    return fs_type(args, &request->kind);
+    return fs_type(args, &request->kind, &request->lfs_version);
 }
 
 static int build_and_write(const struct cli_args *args, const struct molt_fs_build_request *request,

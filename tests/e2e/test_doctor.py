@@ -26,8 +26,8 @@ def record(seq, state=2, crc=None):
     return struct.pack("<I20sII", seq, b"\xff" * 20, state, crc if crc is not None else zlib.crc32(struct.pack("<I", seq), 0xFFFFFFFF))
 
 
-def little(size):
-    fs = littlefs.LittleFS(block_size=4096, block_count=size // 4096, prog_size=256, disk_version=0x00020000)
+def little(size, version=0x00020000):
+    fs = littlefs.LittleFS(block_size=4096, block_count=size // 4096, prog_size=256, disk_version=version)
     with fs.open("main.py", "w") as f:
         f.write("print('here')\n")
     return bytes(fs.context.buffer)
@@ -107,6 +107,8 @@ WRONG = {
                        ["rollback-none"]),
     "fs-larger": (both(instead(VFS, 1, 0x81, 0x310000, 0x80000, "vfs"), put(0x310000, little(0xF0000))),
                   "has 240 blocks of 4096, 0xf0000 bytes; its place has 0x80000", []),
+    "fs-newer": (both(lambda f: f.put(0x10000, f.app(version=b"MicroPython v1.2.0 on 2023-04-26")), put(0x310000, little(0xF0000, 0x00020001))),
+                 "holds littlefs 2.1, MicroPython v1.2.0 mounts no more than 2.0", []),
 }
 ODD = {
     "dump-length": (lambda f: f.bytes.extend(b"\xff" * 4096), "the chip is larger than its header says", []),
@@ -166,7 +168,7 @@ def test_found(name, molt, tmp_path):
 # What no command can mend: it needs a firmware that is right, or a decision.
 NO_FIX = {"bootloader-broken", "table-missing", "app-none", "app-chip", "app-broken", "otadata-end", "bootloader-old", "dump-length",
           "encrypted", "app-full", "secure-version", "otadata-crc", "bootloader-newer", "bootloader-major", "bootloader-unknown",
-          "rollback-none", "files-none", "fs-kind"}
+          "rollback-none", "files-none", "fs-kind", "fs-newer"}
 # What else is odd about those flashes stays.
 MORE_LEFT = {"md5-none": ["bootloader-newer"], "app-stale": ["table-gap", "slot-one"]}
 

@@ -18,7 +18,7 @@ void fs_rig_init(struct fs_rig *rig)
 
 void fs_rig_make(struct fs_rig *rig, enum molt_fs_kind kind, uint32_t block_size)
 {
-    struct molt_fs_options options = {.kind = kind, .block_size = block_size};
+    struct molt_fs_options options = {kind, 0x00020001, block_size};
     struct molt_message message = {0};
     fs_rig_init(rig);
     if (molt_fs_format(&rig->flash, FS_RIG_OFFSET, FS_RIG_SIZE, &options, &message) != MOLT_OK) {

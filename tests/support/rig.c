@@ -233,7 +233,8 @@ void rig_init(struct rig *rig, const struct rig_options *options, const uint8_t 
     put(rig, rig->slots[0].offset, image, length);
     wire(rig);
     if (!options->no_files) {
-        assert_int_equal(molt_fs_format(&rig->flash, rig->vfs_offset, rig->vfs_size, NULL, NULL),
+        const struct molt_fs_options made = {MOLT_FS_LITTLEFS, 0x00020001, 0};
+        assert_int_equal(molt_fs_format(&rig->flash, rig->vfs_offset, rig->vfs_size, &made, NULL),
                          MOLT_OK);
         assert_int_equal(mount(rig), MOLT_OK);
     }

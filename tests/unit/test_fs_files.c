@@ -238,7 +238,7 @@ static int raw_sync(const struct lfs_config *config)
     return 0;
 }
 
-/* A 2.0 file system stays one: MicroPython before 1.23 cannot mount 2.1. */
+/* A 2.0 file system stays one: MicroPython before 1.22 cannot mount 2.1. */
 static void test_version_is_kept(void **state)
 {
     (void)state;

@@ -78,7 +78,7 @@ static void put(struct rig *rig, const char *local, const char *remote)
 static void make(struct rig *rig, enum molt_fs_kind kind)
 {
     assert_int_equal(start(rig, MOLT_FSOPS_MAKE), MOLT_OK);
-    assert_int_equal(molt_fsops_plan_mkfs(&rig->changes, &rig->session, kind, false, &message),
+    assert_int_equal(molt_fsops_plan_mkfs(&rig->changes, &rig->session, kind, 0, false, &message),
                      MOLT_OK);
     assert_int_equal(finish(rig), MOLT_OK);
 }
@@ -228,7 +228,7 @@ static void planning_fails(void **state)
                      MOLT_E_EXISTS);
     assert_int_equal(molt_fsops_plan_move(changes, fs, "/one", "/app/deep", false, &message),
                      MOLT_E_EXISTS);
-    assert_int_equal(molt_fsops_plan_mkfs(changes, &rig->session, MOLT_FS_NONE, false, &message),
+    assert_int_equal(molt_fsops_plan_mkfs(changes, &rig->session, MOLT_FS_NONE, 0, false, &message),
                      MOLT_E_EXISTS);
     rig_free(rig);
 }

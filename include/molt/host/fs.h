@@ -53,8 +53,9 @@ int molt_fs_probe(struct molt_fs_facts *facts, const struct molt_flash *flash, u
 
 struct molt_fs_options {
     enum molt_fs_kind kind; /* NONE: littlefs */
-    /* Disk version, 0x00020000 or 0x00020001; 0: 2.1, as MicroPython makes since 1.23. Those before
-       mount only 2.0, in which a torn write may pass for erased flash (2.1 has a CRC of it). */
+    /* Disk version, 0x00020000 or 0x00020001; 0: 2.0, which each MicroPython mounts; since 1.22 it
+       makes 2.1, which has a CRC of what is erased: in 2.0 a torn write may pass for that. What
+       the MicroPython of a target mounts: molt_fsops_lfs_version(). */
     uint32_t lfs_version;
     uint32_t block_size; /* 0: 4096. FAT: 512 or 4096, the sector */
 };

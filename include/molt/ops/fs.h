@@ -124,6 +124,7 @@ struct molt_fs_changes {
     struct molt_fs_change *item;
     uint32_t count, capacity;
     enum molt_fs_kind format;
+    uint32_t lfs_version;      /* of a littlefs that FORMAT makes; 0 = 2.0 */
     uint32_t grow_to;          /* bytes that GROW gives it */
     struct molt_fs_items lost; /* files that FORMAT takes away */
     uint32_t carried;          /* files that it takes away and that are written again */
@@ -171,10 +172,12 @@ int molt_fsops_plan_mkdir(struct molt_fs_changes *changes, struct molt_fs *fs, c
 int molt_fsops_plan_move(struct molt_fs_changes *changes, struct molt_fs *fs, const char *from,
                          const char *to, bool force, struct molt_message *message);
 
-/* kind NONE: what is there, else littlefs. MOLT_E_EXISTS: files or other data would be lost and
+/* kind NONE: what is there, else littlefs. lfs_version 0: as the target's MicroPython mounts it,
+ * see molt_fsops_lfs_version. MOLT_E_EXISTS: files or other data would be lost and
  * force is not given; MOLT_E_ARGUMENT: the place is not for files (an app, nvs, ...). */
 int molt_fsops_plan_mkfs(struct molt_fs_changes *changes, struct molt_fsops *session,
-                         enum molt_fs_kind kind, bool force, struct molt_message *message);
+                         enum molt_fs_kind kind, uint32_t lfs_version, bool force,
+                         struct molt_message *message);
 
 /* Nothing is added when it fills its place. A FAT that cannot grow is made anew with its files.
  * MOLT_E_RANGE: it is larger than its place. */
@@ -258,12 +261,22 @@ int molt_fsops_check(struct molt_fsops *session, struct molt_fsops_findings *fin
                      struct molt_message *message);
 void molt_fsops_findings_free(struct molt_fsops_findings *findings);
 
+/* ---- Which littlefs ---- */
+
+/* Disk version of the littlefs that a MicroPython of this version ("v1.23.0"; "" = not known)
+ * mounts and makes: 0x00020001 from 1.22 on, else 0x00020000, which all of them mount. */
+uint32_t molt_fsops_lfs_version_of(const char *micropython);
+
+/* The same of the oldest MicroPython in the target's app partitions. Reads them. */
+uint32_t molt_fsops_lfs_version(const struct molt_target *target);
+
 /* ---- A new image ---- */
 
 struct molt_fs_build_request {
     const char *folder; /* its contents become the root */
     uint32_t size;      /* bytes of the image, whole blocks */
     enum molt_fs_kind kind;
+    uint32_t lfs_version; /* 0 = 2.0 */
     const char *const *exclude;
     uint32_t exclude_count;
     const char *output; /* passed over when it lies in folder; may be NULL */

@@ -506,7 +506,7 @@ int fs_lfs_format(const struct molt_flash *flash, uint32_t offset, uint32_t size
         return result;
     }
     made->config->block_count = size / options->block_size;
-    made->config->disk_version = options->lfs_version ? options->lfs_version : 0x00020001;
+    made->config->disk_version = options->lfs_version ? options->lfs_version : 0x00020000;
     result = enter(&made->base, op_format, NULL);
     if (result == MOLT_OK && made->sectors) {
         result = fs_sectors_flush(made->sectors);

@@ -97,6 +97,8 @@ static const struct molt_doctor_check checks[DOCTOR_COUNT] = {
                           false},
     [DOCTOR_FS_SMALLER] = {"fs-smaller", MOLT_ODD,
                            "a file system does not use all of its partition", false},
+    [DOCTOR_FS_NEWER] = {"fs-newer", MOLT_WRONG,
+                         "a littlefs is newer than what the firmware's MicroPython mounts", false},
     [DOCTOR_FS_KIND] = {"fs-kind", MOLT_ODD,
                         "a file system is of another kind than its partition says", false},
     [DOCTOR_FS_UNKNOWN] = {"fs-unknown", MOLT_ODD,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "molt/host/fs.h"
+#include "molt/ops/fs.h"
 #include "molt/ops/place.h"
 #include "ops/doctor/doctor_internal.h"
 
@@ -90,6 +91,28 @@ static void kind(struct doctor_work *work, const struct molt_place *place,
     }
 }
 
+/* Before 1.22 MicroPython mounts littlefs 2.0 only, and makes a new one where it cannot mount. */
+static void version(struct doctor_work *work, const struct molt_place *place,
+                    const struct molt_fs_facts *facts)
+{
+    const char *oldest = NULL;
+    for (int i = 0; i < (int)work->info.app_count; i++) {
+        const char *found = work->info.app[i].micropython;
+        if (found[0] && (!oldest || molt_fsops_lfs_version_of(found) == 0x00020000)) {
+            oldest = found;
+        }
+    }
+    if (facts->kind == MOLT_FS_LITTLEFS && oldest &&
+        facts->version > molt_fsops_lfs_version_of(oldest)) {
+        doctor_found(
+            work->doctor, DOCTOR_FS_NEWER,
+            "'%s' at 0x%x holds %s, MicroPython %s mounts no more than 2.0 (1.22 and later "
+            "do): it makes a new file system there, the files are lost; save them with "
+            "'molt fs get', then 'molt fs mkfs --force' and 'molt fs put'",
+            place->label, place->offset, facts->variant, oldest);
+    }
+}
+
 static int file_system(struct doctor_work *work, const struct molt_place *place)
 {
     const struct molt_target *target = work->target;
@@ -107,6 +130,7 @@ static int file_system(struct doctor_work *work, const struct molt_place *place)
     if (facts.kind != MOLT_FS_NONE) {
         sizes(work, place, &facts);
         kind(work, place, &facts);
+        version(work, place, &facts);
         return MOLT_OK;
     }
     error = is_erased(target, place, &erased);

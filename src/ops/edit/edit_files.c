@@ -324,7 +324,9 @@ static int open_row(struct edit_work *work, struct edit_row *row, struct scratch
     }
     int error = scratch_make(scratch, row->p.size, work, old);
     if (!error && !(old && old->used)) {
-        error = molt_fs_format(&scratch->flash, 0, scratch->size, NULL, work->message);
+        const struct molt_fs_options options = {MOLT_FS_LITTLEFS,
+                                                molt_fsops_lfs_version(work->source), 0};
+        error = molt_fs_format(&scratch->flash, 0, scratch->size, &options, work->message);
         if (error) {
             free(scratch->bytes);
         }

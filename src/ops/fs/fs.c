@@ -171,7 +171,7 @@ struct spot {
 static int prepare(const struct spot *spot, const struct molt_fs_changes *changes, uint32_t *at,
                    struct molt_message *message)
 {
-    struct molt_fs_options options = {.kind = changes->format};
+    struct molt_fs_options options = {changes->format, changes->lfs_version, 0};
     int error = MOLT_OK;
     if (changes->count && changes->item[0].kind == MOLT_FS_FORMAT) {
         molt_fs_unmount(*spot->fs, NULL);

@@ -64,7 +64,8 @@ static int check_loss(struct molt_fs_changes *changes, const struct molt_fsops *
 }
 
 int molt_fsops_plan_mkfs(struct molt_fs_changes *changes, struct molt_fsops *session,
-                         enum molt_fs_kind kind, bool force, struct molt_message *message)
+                         enum molt_fs_kind kind, uint32_t lfs_version, bool force,
+                         struct molt_message *message)
 {
     const struct molt_place *place = &session->place;
     if (!for_files(session)) {
@@ -78,6 +79,9 @@ int molt_fsops_plan_mkfs(struct molt_fs_changes *changes, struct molt_fsops *ses
         return error;
     }
     changes->format = kind ? kind : session->facts.kind ? session->facts.kind : MOLT_FS_LITTLEFS;
+    if (changes->format == MOLT_FS_LITTLEFS) {
+        changes->lfs_version = lfs_version ? lfs_version : molt_fsops_lfs_version(session->target);
+    }
     return fsops_add(changes, MOLT_FS_FORMAT, NULL, message) ? MOLT_OK : MOLT_E_NO_MEMORY;
 }
 
@@ -160,10 +164,10 @@ static void close_room(struct room *room)
     *room = (struct room){0};
 }
 
-static int open_room(struct room *room, enum molt_fs_kind kind, uint32_t size,
+static int open_room(struct room *room, const struct molt_fs_build_request *request, uint32_t size,
                      struct molt_message *message)
 {
-    struct molt_fs_options options = {.kind = kind};
+    const struct molt_fs_options options = {request->kind, request->lfs_version, 0};
     *room = (struct room){.bytes = malloc(size)};
     if (!room->bytes) {
         return molt_fail(message, MOLT_E_NO_MEMORY, "no memory for an image of %u bytes", size);
@@ -178,11 +182,12 @@ static int open_room(struct room *room, enum molt_fs_kind kind, uint32_t size,
 #define SECTOR  4096u
 
 /* Does all of it go into size bytes? */
-static bool fits(const struct molt_fs_changes *changes, enum molt_fs_kind kind, uint32_t size)
+static bool fits(const struct molt_fs_changes *changes, const struct molt_fs_build_request *request,
+                 uint32_t size)
 {
     struct room room;
     uint32_t at = 0;
-    int error = open_room(&room, kind, size, NULL);
+    int error = open_room(&room, request, size, NULL);
     if (!error) {
         error = fsops_apply(room.fs, changes, &at, NULL, NULL);
     }
@@ -191,11 +196,11 @@ static bool fits(const struct molt_fs_changes *changes, enum molt_fs_kind kind, 
 }
 
 /* The smallest size, by halving, that holds what size bytes do not hold; 0 = none. */
-static uint32_t size_that_fits(const struct molt_fs_changes *changes, enum molt_fs_kind kind,
-                               uint32_t size)
+static uint32_t size_that_fits(const struct molt_fs_changes *changes,
+                               const struct molt_fs_build_request *request)
 {
-    uint32_t low = size / SECTOR, high = 2 * low;
-    while (high <= LARGEST / SECTOR && !fits(changes, kind, high * SECTOR)) {
+    uint32_t low = request->size / SECTOR, high = 2 * low;
+    while (high <= LARGEST / SECTOR && !fits(changes, request, high * SECTOR)) {
         low = high;
         high *= 2;
     }
@@ -204,7 +209,7 @@ static uint32_t size_that_fits(const struct molt_fs_changes *changes, enum molt_
     }
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (fits(changes, kind, middle * SECTOR)) {
+        if (fits(changes, request, middle * SECTOR)) {
             high = middle;
         } else {
             low = middle;
@@ -219,7 +224,7 @@ static int too_small(const struct molt_fs_changes *changes, uint32_t at,
     uint32_t files, first = 0;
     uint64_t bytes;
     char advice[120] = "no flash is large enough";
-    uint32_t size = size_that_fits(changes, request->kind, request->size);
+    uint32_t size = size_that_fits(changes, request);
     fsops_blocks(changes, request->kind, SECTOR, &files, &bytes);
     for (uint32_t i = 0; i < at; i++) {
         first += changes->item[i].kind == MOLT_FS_WRITE;
@@ -283,7 +288,7 @@ int molt_fsops_build(struct molt_fs_build *build, const struct molt_fs_build_req
                          "size %u: expected a multiple of %u bytes up to 128M", request->size,
                          SECTOR);
     }
-    int error = open_room(&room, wanted.kind, wanted.size, message);
+    int error = open_room(&room, &wanted, wanted.size, message);
     if (!error) {
         error = fill(build, &room, &changes, &wanted, message);
     }

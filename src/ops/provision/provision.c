@@ -5,6 +5,7 @@
 #include "molt/host/dir_files.h"
 #include "molt/host/file.h"
 #include "molt/ops/device.h"
+#include "molt/ops/fs.h"
 #include "ops/provision/provision_internal.h"
 
 #define TEMPORARY "/molt.new"
@@ -316,7 +317,9 @@ static int write_files(struct molt_provision *job, struct molt_message *message)
 static int format(struct molt_provision *job, struct molt_message *message)
 {
     const struct molt_flash *flash = &job->target->flash;
-    int result = molt_fs_format(flash, job->vfs->offset, job->vfs->size, NULL, message);
+    const struct molt_fs_options options = {MOLT_FS_LITTLEFS, molt_fsops_lfs_version(job->target),
+                                            0};
+    int result = molt_fs_format(flash, job->vfs->offset, job->vfs->size, &options, message);
     if (result == MOLT_OK) {
         result = molt_fs_mount(&job->fs, flash, job->vfs->offset, job->vfs->size, false, message);
     }
