@@ -45,7 +45,7 @@ static bool is_text(const uint8_t *bytes, size_t n)
         if (bytes[i] == 0x7F || (bytes[i] < 0x20 && !strchr("\t\r\n\f\033", bytes[i]))) {
             return false;
         }
-        if (bytes[i] == 0) {
+        if (bytes[i] == 0 || bytes[i] >= 0xF8) { /* in no UTF-8; FF is erased flash */
             return false;
         }
     }

@@ -19,6 +19,9 @@ struct file {
 int target_classify(struct molt_target *target, const struct file *file,
                     struct molt_message *message);
 
+/* Are they a thing of its own: an image, a table, a file system? */
+bool target_begins(const struct file *file);
+
 /* size bytes in memory, behind room for the largest base; NULL = no memory. And back. */
 uint8_t *target_make_place(uint32_t size);
 void target_drop_place(uint8_t *place, uint32_t size);

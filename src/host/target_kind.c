@@ -156,6 +156,13 @@ static bool classify_dump(struct molt_target *target, const struct file *file)
     return false;
 }
 
+bool target_begins(const struct file *file)
+{
+    struct molt_image_header header;
+    return chip_at(file, 0, &header) || (table_at(file, 0) && file->size <= 0x1000) ||
+           is_littlefs(file) || is_fat(file);
+}
+
 int target_classify(struct molt_target *target, const struct file *file,
                     struct molt_message *message)
 {

@@ -19,6 +19,26 @@ static uint32_t first_byte(const struct molt_uf2_part *part, const uint8_t *byte
     return 0;
 }
 
+/* The bytes that part writes, from low to low + *n; NULL = no memory. Where nothing begins at 0
+ * that is known, and a table, an app or a file system at the part's first byte, from there on. */
+static uint8_t *flatten(const struct molt_uf2_part *part, uint32_t low, uint32_t *n,
+                        const uint8_t *bytes, uint32_t size)
+{
+    *n = part->high - low;
+    uint8_t *flat = target_make_place(*n);
+    if (!flat) {
+        return NULL;
+    }
+    memset(flat + TARGET_BASE_MAX, 0xFF, *n);
+    molt_uf2_flatten(flat + TARGET_BASE_MAX, low, *n, bytes, size, part);
+    const struct file file = {flat + TARGET_BASE_MAX + (part->low - low), part->high - part->low};
+    if (low == part->low || !target_begins(&file)) {
+        return flat;
+    }
+    target_drop_place(flat, *n);
+    return flatten(part, part->low, n, bytes, size);
+}
+
 int target_flatten(struct molt_target *target, uint8_t **place, uint32_t *size,
                    struct molt_message *message)
 {
@@ -38,13 +58,12 @@ int target_flatten(struct molt_target *target, uint8_t **place, uint32_t *size,
                          "ESP32: 'molt info' shows it, 'molt convert' takes its bytes out",
                          target->name, molt_uf2_part_name(part, number), part->low, part->high);
     }
-    uint32_t low = first_byte(part, bytes, *size), n = part->high - low;
-    uint8_t *flat = target_make_place(n);
+    uint32_t low = first_byte(part, bytes, *size), n;
+    uint8_t *flat = flatten(part, low, &n, bytes, *size);
     if (!flat) {
-        return molt_fail(message, MOLT_E_NO_MEMORY, "%s: no memory for %u bytes", target->name, n);
+        return molt_fail(message, MOLT_E_NO_MEMORY, "%s: no memory for %u bytes", target->name,
+                         part->high - low);
     }
-    memset(flat + TARGET_BASE_MAX, 0xFF, n);
-    molt_uf2_flatten(flat + TARGET_BASE_MAX, low, n, bytes, *size, part);
     target_drop_place(*place, *size);
     *place = flat;
     *size = n;

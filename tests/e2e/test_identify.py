@@ -116,6 +116,21 @@ def test_uf2_of_esp32(molt, firmware, tmp_path):
         assert "written by a UF2 file for ESP32" in molt.ok("info", name)
 
 
+def test_uf2_of_one_part_at_its_place(molt, firmware, tmp_path):
+    """What is written behind FF is told by its own first bytes, not by the FF before it."""
+    data = firmware.read_bytes()
+    parts = {"file system image": (0x200000, formats.littlefs(files=[("/main.py", b"x" * 700)])), "partition table": (0x8000, data[0x7000:0x8000]),
+             "app image": (0x10000, esp.app_of(data)[:0x4000])}
+    for kind, (address, raw) in parts.items():
+        (tmp_path / "part.uf2").write_bytes(formats.uf2(address, raw, "ESP32S3" if kind == "file system image" else "ESP32"))
+        found = molt.json("info", "part.uf2", code=None)
+        assert (found["kind"], found["container"]) == (kind, "UF2")
+        if kind == "file system image":
+            assert "main.py" in molt.ok("fs", "ls", "part.uf2")
+    (tmp_path / "ff.uf2").write_bytes(formats.uf2(0x1000, b"\xff" * 0x100 + b"\x80" * 0x100, "ESP32"))
+    assert "text file" not in molt.ok("info", "ff.uf2")
+
+
 def test_uf2_that_is_no_firmware(shown, firmware, molt, tmp_path):
     app = esp.app_of(firmware.read_bytes())
     cut = shown(formats.uf2(0, app, "ESP32")[:-512], code=1)
