@@ -16,12 +16,23 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include "host/openssl_lazy.h" /* behind OpenSSL's own */
 #include "molt/host/file.h"
 
 #define GROUP        "prime256v1"
 #define KEY_FILE_MAX (64 * 1024)
 #define HALF         (MOLT_P256_PUBLIC_SIZE / 2)
 #define DER_MAX      80 /* of two 32-byte integers with their heads */
+
+static int check_installed(const char *path, struct molt_message *message)
+{
+    return openssl_symbol("EVP_PKEY_free")
+               ? MOLT_OK
+               : molt_fail(
+                     message, MOLT_E_UNSUPPORTED,
+                     "%s: keys need OpenSSL 3, which is not installed: expected libcrypto.so.%d",
+                     path, OPENSSL_SHLIB_VERSION);
+}
 
 /* Copies x and y; false when the key is not of P-256. */
 static bool public_half(const EVP_PKEY *pkey, uint8_t public_key[MOLT_P256_PUBLIC_SIZE])
@@ -93,6 +104,9 @@ int molt_key_generate(const char *path, uint8_t public_key[MOLT_P256_PUBLIC_SIZE
         (error = refuse_existing(public_path, message)) != 0) {
         return error;
     }
+    if ((error = check_installed(path, message)) != 0) {
+        return error;
+    }
     EVP_PKEY *pkey = EVP_EC_gen(GROUP);
     if (!pkey || !public_half(pkey, public_key ? public_key : ignored)) {
         EVP_PKEY_free(pkey);
@@ -140,7 +154,10 @@ static int read_key(const char *path, bool private_only, EVP_PKEY **pkey,
     uint8_t *text;
     size_t n;
     bool encrypted = false, is_public = false;
-    int error = molt_file_read(path, KEY_FILE_MAX, &text, &n, message);
+    int error = check_installed(path, message);
+    if (!error) {
+        error = molt_file_read(path, KEY_FILE_MAX, &text, &n, message);
+    }
     if (error) {
         return error;
     }
@@ -215,7 +232,9 @@ int molt_key_open(struct molt_key *key, const char *path, struct molt_message *m
 
 void molt_key_close(struct molt_key *key)
 {
-    EVP_PKEY_free(key->pkey);
+    if (key->pkey) {
+        EVP_PKEY_free(key->pkey);
+    }
     memset(key, 0, sizeof *key);
 }
 
@@ -224,7 +243,9 @@ int molt_public_key_read(const char *path, uint8_t public_key[MOLT_P256_PUBLIC_S
 {
     EVP_PKEY *pkey = NULL;
     int error = read_key(path, false, &pkey, public_key, message);
-    EVP_PKEY_free(pkey);
+    if (pkey) {
+        EVP_PKEY_free(pkey);
+    }
     return error;
 }
 
@@ -269,6 +290,9 @@ static int verify(void *context, const uint8_t public_key[MOLT_P256_PUBLIC_SIZE]
 {
     uint8_t der[DER_MAX];
     (void)context;
+    if (!openssl_symbol("EVP_PKEY_verify")) {
+        return MOLT_E_UNSUPPORTED;
+    }
     size_t n = to_der(signature, der);
     EVP_PKEY *pkey = public_pkey(public_key);
     EVP_PKEY_CTX *ctx = pkey && n ? EVP_PKEY_CTX_new(pkey, NULL) : NULL;

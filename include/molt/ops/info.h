@@ -117,7 +117,7 @@ void molt_info_plain(char *text);
 /* The first "MicroPython vX.Y.Z on YYYY-MM-DD" in n bytes; false and "" = none. */
 bool molt_info_find_version(const void *bytes, uint32_t n, char version[48], char date[16]);
 
-/* Fills micropython and its date by looking through the image's bytes. MOLT_E_NO_MEMORY. */
+/* Fills micropython and its date by looking through the image's bytes. Errors of the flash. */
 int molt_info_find_micropython(struct molt_info_image *found, const struct molt_flash *flash);
 
 #ifdef __cplusplus

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "molt/host/digest.h"
 #include "molt/host/file.h"
 #include "ops/edit/edit_work.h"
 
@@ -355,7 +356,10 @@ static void apply_flash_size(struct edit_work *work)
         (uint8_t)(molt_flash_size_nibble(edit->flash_size) << 4 | boot->header.flash_freq_nibble);
     if (boot->header.hash_appended) {
         uint32_t hashed = boot->length - MOLT_SHA256_SIZE;
-        molt_sha256_of(header, hashed, header + hashed);
+        struct molt_digest_state state;
+        molt_host_sha256.start(&state);
+        molt_host_sha256.update(&state, header, hashed);
+        molt_host_sha256.finish(&state, header + hashed);
     }
     molt_plan_add(&edit->plan, MOLT_STEP_WRITE, offset, boot->length, "bootloader",
                   "flash size in its header from %u to %u MB%s",

@@ -3,12 +3,13 @@
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "molt/host/digest.h"
 
-#define BUFFER 65536u
+/* Small enough for a processor's first cache: each byte is copied, hashed and summed. */
+#define BUFFER       16384u
+#define VERSION_MOST 128u /* bytes of "MicroPython vX.Y.Z on YYYY-MM-DD", at most 73 */
 
 static bool is_erased(const struct molt_flash *flash, uint32_t offset)
 {
@@ -103,17 +104,26 @@ bool molt_info_find_version(const void *bytes, uint32_t n, char version[48], cha
     return false;
 }
 
+/* Piece by piece, and each begins with the end of the one before: no copy of the whole app. */
 int molt_info_find_micropython(struct molt_info_image *found, const struct molt_flash *flash)
 {
-    uint32_t n = found->image.length;
-    char *bytes = malloc(n ? n : 1);
-    if (!bytes) {
-        return MOLT_E_NO_MEMORY;
+    char piece[BUFFER];
+    uint32_t kept = 0, at = 0;
+    found->micropython[0] = found->micropython_date[0] = 0;
+    while (at < found->image.length) {
+        uint32_t rest = found->image.length - at, room = BUFFER - kept;
+        uint32_t n = rest < room ? rest : room;
+        int error = molt_flash_read(flash, found->offset + at, piece + kept, n);
+        if (error) {
+            return error;
+        }
+        at += n;
+        n += kept;
+        if (molt_info_find_version(piece, n, found->micropython, found->micropython_date)) {
+            break;
+        }
+        kept = n < VERSION_MOST ? n : VERSION_MOST;
+        memmove(piece, piece + n - kept, kept);
     }
-    int error = molt_flash_read(flash, found->offset, bytes, n);
-    if (!error) {
-        molt_info_find_version(bytes, n, found->micropython, found->micropython_date);
-    }
-    free(bytes);
-    return error;
+    return MOLT_OK;
 }
