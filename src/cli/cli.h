@@ -72,6 +72,10 @@ int cli_fail(const struct cli_args *args, const struct molt_message *message);
 int cli_usage(const struct cli_args *args, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* What --output and --svg name is none of the files that the verb reads: its operands, also behind
+ * NAME=, --table and --from. CLI_OK, or what was printed. */
+int cli_check_outputs(const struct cli_args *args);
+
 /* A progress call-back that draws one line on a terminal and nothing elsewhere. Finish with
  * cli_progress_end. */
 void cli_progress_start(struct molt_progress *progress);

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/process.h"
+#include "molt/host/file.h"
 
 const char *cli_option(const struct cli_args *args, const char *name)
 {
@@ -63,6 +64,44 @@ int cli_usage(const struct cli_args *args, const char *format, ...)
     process_print_safe(stderr, text);
     fprintf(stderr, "; 'molt help %s' tells more\n", args->verb->name);
     return CLI_USAGE;
+}
+
+static bool is_input(const struct cli_args *args, const char *out)
+{
+    static const char *const read[] = {"table", "from"};
+    for (int i = 0; i < args->operand_count; i++) {
+        const char *behind = strchr(args->operand[i], '=');
+        if (molt_same_file(args->operand[i], out) || (behind && molt_same_file(behind + 1, out))) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < sizeof read / sizeof read[0]; i++) {
+        const char *in = cli_option(args, read[i]);
+        if (in && molt_same_file(in, out)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int cli_check_outputs(const struct cli_args *args)
+{
+    static const char *const written[] = {"output", "svg"};
+    struct molt_message message = {0};
+    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) {
+        const char *out = cli_option(args, written[i]);
+        if (out && is_input(args, out)) {
+            const struct cli_option *option = args->verb->options;
+            while (option->name && strcmp(option->name, "in-place") != 0) {
+                option++;
+            }
+            molt_fail(&message, MOLT_E_ARGUMENT,
+                      "%s: is the input itself; expected another name for the output%s", out,
+                      option->name ? ", or --in-place" : "");
+            return cli_fail(args, &message);
+        }
+    }
+    return CLI_OK;
 }
 
 static int draw(void *context, const char *what, uint64_t done, uint64_t total)

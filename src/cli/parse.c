@@ -223,7 +223,8 @@ int cli_run(int argc, char **argv)
         } else if (verb->most_operands >= 0 && args.operand_count > verb->most_operands) {
             code = cli_usage(&args, "unexpected operand '%s'", args.operand[verb->most_operands]);
         } else {
-            code = verb->run(&args);
+            code = cli_check_outputs(&args);
+            code = code == CLI_OK ? verb->run(&args) : code;
         }
     }
     free(args.option);

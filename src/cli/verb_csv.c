@@ -191,7 +191,7 @@ static int run(struct cli_args *args)
 extern const struct cli_verb cli_verb_csv;
 const struct cli_verb cli_verb_csv = {"csv",
                                       "TABLE.csv|table.bin|TARGET",
-                                      "converts partition tables: CSV and binary, both ways",
+                                      "convert partition tables: CSV and binary, both ways",
                                       details,
                                       options,
                                       1,

@@ -251,4 +251,4 @@ static int run(struct cli_args *args)
 
 extern const struct cli_verb cli_verb_diff;
 const struct cli_verb cli_verb_diff = {
-    "diff", "A B", "shows what differs between two targets", details, options, 2, 2, run};
+    "diff", "A B", "show what differs between two targets", details, options, 2, 2, run};

@@ -151,7 +151,7 @@ REFUSED = [
     ("mkfs -f new.bin -p factory", "factory is not for files", 1),
     ("mkfs -f new.bin -p bootloader", "bootloader is not for files", 1),
     ("mkfs -f new.bin -p all", "all is not for files", 1),
-    ("mkfs fs.img --type ext4", "--type ext4: expected littlefs or fat", 2),
+    ("mkfs fs.img --type ext4", "--type ext4: expected littlefs, littlefs-2.0, littlefs-2.1 or fat", 2),
     ("build app", "expected --size SIZE or --from TARGET", 2),
     ("build app -s 1M", "expected --output FILE (or --dry-run)", 2),
     ("build app -s 1000 -o x.img", "--size 1000: expected a multiple of 4K up to 128M", 2),

@@ -365,7 +365,7 @@ static void apply_flash_size(struct edit_work *work)
                   "flash size in its header from %u to %u MB%s",
                   work->source->header_flash_size >> 20, edit->flash_size >> 20,
                   boot->header.hash_appended ? ", its SHA-256 computed again" : "");
-    if (!work->changed && edit->flash_size > work->source->header_flash_size) {
+    if (!work->changed && !work->behind && edit->flash_size > work->source->header_flash_size) {
         molt_plan_add(&edit->plan, MOLT_STEP_NOTE, 0, 0, "table",
                       "stays as it is, so the new part of the flash is not used; --layout makes a "
                       "table for it, --resize NAME=rest gives it to the last partition");

@@ -209,7 +209,9 @@ static void say_kept(const struct edit_work *work, const struct edit_row *row,
 static void say_row(const struct edit_work *work, const struct edit_row *row)
 {
     const struct edit_old *old = row->origin == EDIT_NONE ? NULL : &work->old[row->origin];
-    if (!old || row->fate == EDIT_FRESH || old->used == 0 || !work->changed) {
+    /* Without a change of the table only a file system behind the last partition may change. */
+    bool stays = !work->changed && row->fate != EDIT_REBUILT;
+    if (!old || row->fate == EDIT_FRESH || old->used == 0 || stays) {
         return;
     }
     if (edit_class_of(&row->p) == EDIT_APP) {
