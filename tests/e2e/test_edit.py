@@ -1,17 +1,21 @@
 """molt edit: byte-identical with mp-image-tool-esp32, readable for it and for esptool, and what it refuses."""
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
 import esp
 import pytest
+from peer import named_from
 
 
 def peer(*words):
     """mp-image-tool-esp32 beside the Python that runs the tests."""
     tool = os.path.join(os.path.dirname(sys.executable), "mp-image-tool-esp32")
-    return subprocess.run([tool, *map(str, words)], capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+    folder = pathlib.Path(words[-1]).parent if "-o" in words else pathlib.Path(words[0]).parent
+    return subprocess.run([tool, *named_from(folder, words)], cwd=folder, capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "COLUMNS": "200"})
 
 
 def folder(path):

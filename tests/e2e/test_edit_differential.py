@@ -1,14 +1,12 @@
 """Random edits, the same for mp-image-tool-esp32 and for molt: the same bytes, but for differences that have a name here and in
 docs/compared-with-mp-image-tool.md. The peer works in this process; its order of work is fixed, so molt's words come in that order.
 """
-import contextlib
-import io
-import logging
+import pathlib
 import random
 
 import esp
 import pytest
-from mp_image_tool_esp32 import main as peer_main
+from peer import image_tool
 
 BLOCK = 0x1000
 CASES = 300  # of which at least 200 end with equal bytes
@@ -105,14 +103,7 @@ def inputs(firmware, tmp_path_factory):
 
 def run_peer(words):
     """True when it was content."""
-    logging.disable(logging.CRITICAL)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            return peer_main([str(word) for word in words]) == 0
-    except SystemExit:
-        return False
-    finally:
-        logging.disable(logging.NOTSET)
+    return image_tool(pathlib.Path(words[-1]).parent, *words) == 0
 
 
 # ---- Differences, each with its name in docs/compared-with-mp-image-tool.md ----
