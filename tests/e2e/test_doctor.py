@@ -129,6 +129,9 @@ ODD = {
     "bootloader-unknown": (lambda f: f.bootloader(idf=None), "does not say which ESP-IDF", []),
     "rollback-none": (both(lambda f: f.bootloader(idf=b"v4.2"), lambda f: f.put(0x10000, f.app(idf=b"v4.2"))), "MicroPython's have rollback since", []),
     "files-none": (lambda f: f.table([NVS, OTADATA, OTA_0, esp.row(0, 0x11, 0x190000, 0x270000, "ota_1")]), "no partition for files", []),
+    "files-name": (both(instead(VFS, 1, 0x81, 0x310000, 0xF0000, "internalfs"),
+                        lambda f: f.put(0x10000, f.app(version=b"MicroPython v1.2.0 on 2023-04-26"))),
+                   "is called 'internalfs', MicroPython v1.2.0 looks for 'vfs'", []),
     "fs-smaller": (put(0x310000, little(0x80000)), "has 0x80000 bytes, its place 0xf0000: 448 KB are not used", []),
     "fs-kind": (both(instead(VFS, 1, 0x82, 0x310000, 0xF0000, "vfs"), put(0x310000, little(0xF0000))), "is of subtype spiffs and holds littlefs", []),
     "fs-unknown": (put(0x310000, b"\0" * 4096), "holds neither littlefs nor FAT and is not erased", []),
@@ -203,7 +206,7 @@ def test_an_app_larger_than_its_slot(molt, firmware, tmp_path):
     found = {f["id"]: f for f in doctor(molt, "small.bin", 1)}
     assert "has 1672800 bytes (0x198660), its slot 0x180000: the bootloader refuses it; a slot of 0x1a0000 would fit" \
         in found["app-too-large"]["text"]
-    assert found["app-too-large"]["fix"] == "molt edit small.bin --layout two-slots -o fixed.bin"
+    assert found["app-too-large"]["fix"] == "molt edit small.bin --layout two-slots --fs-name vfs -o fixed.bin"
     molt.ok(*shlex.split(found["app-too-large"]["fix"])[1:])
     assert [f["id"] for f in doctor(molt, "fixed.bin", 0)] == ["app-full"]
     found = {f["id"]: f for f in doctor(molt, firmware, 0)}
@@ -218,7 +221,8 @@ def test_every_layout_is_right(size, molt, firmware):
     for layout in "ota", "default", "original", "micropython", "micropython-ota", "single", "two-slots", "three-slots":
         if molt("edit", firmware, "--flash-size", size, "--layout", layout, "-o", "made.bin").returncode == 0:
             ids = {f["id"] for f in doctor(molt, "made.bin", 0)}
-            assert ids <= {"slots-none", "app-full", "table-gap"}, (layout, ids)
+            assert ids <= {"slots-none", "app-full", "table-gap", "files-name"}, (layout, ids)
+            assert ("files-name" in ids) == (layout in ("single", "two-slots", "three-slots")), (layout, ids)
             assert ("slots-none" in ids) == (layout in ("default", "original", "micropython", "single")), (layout, ids)
 
 
@@ -345,3 +349,16 @@ def test_every_check_is_documented(molt):
     text = (TOP / "docs" / "doctor.md").read_text()
     for check in molt.json("doctor", "--list"):
         assert "`%s`" % check["id"] in text, check["id"]
+
+
+def test_what_info_and_status_advise_does_it(molt, firmware, tmp_path):
+    """A layout that fits the genuine firmware on its 4 MB, and whose files MicroPython finds."""
+    (tmp_path / "f.bin").write_bytes(firmware.read_bytes())
+    for words in (("info", "f.bin"), ("ota", "status", "f.bin")):
+        assert "'molt doctor' says which layout has" in molt.ok(*words)
+    fix, = [shlex.split(f["fix"]) for f in doctor(molt, "f.bin", 0) if f["fix"]]
+    assert "calls" not in molt.ok(*fix[1:]) and "a partition called vfs" not in molt.ok(*fix[1:])
+    assert [f["id"] for f in doctor(molt, "fixed.bin", 0)] == ["app-full"]
+    assert "no otadata" not in molt.ok("ota", "status", "fixed.bin")
+    molt.ok("edit", "f.bin", "--layout", "two-slots", "-o", "lobo.bin")
+    assert {f["id"]: f["fix"] for f in doctor(molt, "lobo.bin", 0)}["files-name"] == "molt edit lobo.bin --rename internalfs=vfs -o fixed.bin"

@@ -251,7 +251,7 @@ def test_empty_slot(molt, firmware, tmp_path):
 
 def test_status_without_otadata(molt, firmware):
     text = molt.ok("ota", "status", firmware)
-    assert "boots next   factory: the table has no otadata" in text and "--layout ota" in text
+    assert "boots next   factory: the table has no otadata" in text and "'molt doctor' says which layout" in text
     got = status(molt, firmware)
     assert got["boots_next"] == "factory" and got["otadata_offset"] is None and got["records"] == [] and not got["wrong"]
 
@@ -260,7 +260,7 @@ def test_status_without_otadata(molt, firmware):
 def test_no_otadata(molt, firmware, verb):
     words = [firmware, "factory"] if verb == ["set-boot"] else [firmware]
     said = molt.fails("ota", *verb, *words)
-    assert str(firmware) in said and "no otadata partition" in said and "--layout ota" in said
+    assert str(firmware) in said and "no otadata partition" in said and "'molt doctor' says which layout" in said
 
 
 def test_one_slot(molt, firmware, tmp_path):

@@ -169,7 +169,7 @@ static int find_otadata(struct molt_boot_state *state, const struct molt_target 
         molt_otadata_parse(&state->otadata, blank, blank);
         return molt_fail(message, MOLT_E_OTADATA_NONE,
                          "%s: the table has no otadata partition, so the same app always boots; "
-                         "'molt edit --layout ota' makes a table with two slots",
+                         "'molt doctor' says which layout has two slots",
                          target->name);
     }
     if (found->size < MOLT_OTADATA_SIZE) {
@@ -269,8 +269,8 @@ static void judge_next(struct molt_boot_state *state)
     }
     if (!state->has_otadata) {
         find(state, MOLT_ODD,
-             "the table has no otadata partition, so %s always boots; 'molt edit --layout ota' "
-             "makes a table with two slots",
+             "the table has no otadata partition, so %s always boots; 'molt doctor' says "
+             "which layout has two slots",
              next);
         return;
     }

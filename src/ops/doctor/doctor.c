@@ -93,6 +93,9 @@ static const struct molt_doctor_check checks[DOCTOR_COUNT] = {
     [DOCTOR_ROLLBACK_NONE] = {"rollback-none", MOLT_ODD,
                               "there are slots, but the bootloader cannot roll back", false},
     [DOCTOR_FILES_NONE] = {"files-none", MOLT_ODD, "there is no room for files", false},
+    [DOCTOR_FILES_NAME] = {"files-name", MOLT_ODD,
+                           "the partition for files has a name that MicroPython does not look for",
+                           false},
     [DOCTOR_FS_LARGER] = {"fs-larger", MOLT_WRONG, "a file system is larger than its partition",
                           false},
     [DOCTOR_FS_SMALLER] = {"fs-smaller", MOLT_ODD,
@@ -198,6 +201,20 @@ static bool layout_fits(const struct doctor_work *work, const char *name, uint32
            molt_ptable_slot_count(&table) >= slots;
 }
 
+/* Also of an app that is larger than its slot, of which info knows no more than that. */
+static bool is_micropython(const struct doctor_work *work)
+{
+    char version[48], date[16];
+    const struct molt_target *target = work->target;
+    const struct molt_info_image *app = work->info.app_count ? &work->info.app[0] : NULL;
+    if (!app || app->micropython[0] || !target->bytes || app->offset >= target->flash.size) {
+        return app && app->micropython[0];
+    }
+    uint32_t n = target->flash.size - app->offset;
+    n = work->app_length < n ? work->app_length : n;
+    return molt_info_find_version(target->bytes + app->offset, n, version, date);
+}
+
 void doctor_fix_layout(struct doctor_work *work, struct molt_finding *finding, uint32_t slots)
 {
     static const char *const with_slots[] = {"ota", "two-slots"};
@@ -205,7 +222,10 @@ void doctor_fix_layout(struct doctor_work *work, struct molt_finding *finding, u
     for (uint32_t i = 0; i < 2 && doctor_has_layout(work->target); i++) {
         const char *name = slots ? with_slots[i] : without[i];
         if (layout_fits(work, name, slots)) {
-            doctor_fix_edit(finding, work->target, "--layout %s", name);
+            /* LoBo's layouts have other names than the one that MicroPython looks for. */
+            bool named = i == 1 && is_micropython(work);
+            doctor_fix_edit(finding, work->target, "--layout %s%s", name,
+                            named ? " --fs-name vfs" : "");
             return;
         }
     }

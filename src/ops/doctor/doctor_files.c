@@ -149,6 +149,26 @@ static int file_system(struct doctor_work *work, const struct molt_place *place)
     return error;
 }
 
+/* It finds its partition by the name (flashbdev.py, _boot.py). */
+static void name(struct doctor_work *work, const struct molt_place *place)
+{
+    const struct molt_ptable *table = &work->target->table;
+    const char *found = work->info.app_count ? work->info.app[0].micropython : "";
+    char word[DOCTOR_WORD];
+    if (!place->row || !found[0] || molt_ptable_find_label(table, "vfs") ||
+        molt_ptable_find_label(table, "ffat")) {
+        return;
+    }
+    struct molt_finding *finding = doctor_found(
+        work->doctor, DOCTOR_FILES_NAME,
+        "the partition for files is called '%s', MicroPython %s looks for 'vfs': it starts without "
+        "the files in it",
+        place->label, found);
+    if (doctor_word(place->label, word)[0]) {
+        doctor_fix_edit(finding, work->target, "--rename %s=vfs", word);
+    }
+}
+
 int doctor_files(struct doctor_work *work)
 {
     struct molt_place place;
@@ -182,5 +202,6 @@ int doctor_files(struct doctor_work *work)
         doctor_fix_edit(found, target, "--add vfs:data:fat::rest");
         return MOLT_OK;
     }
+    name(work, &place);
     return file_system(work, &place);
 }

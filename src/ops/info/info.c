@@ -141,8 +141,8 @@ static void odd_table(struct molt_info *info, const struct molt_target *target, 
     }
     if (molt_ptable_slot_count(table) < 2) {
         finding(info, MOLT_ODD,
-                "there are no two app slots: updates over the air need them; 'molt edit --layout "
-                "ota' makes them");
+                "there are no two app slots: updates over the air need them; 'molt doctor' says "
+                "which layout has them");
     }
     if (target->flash_size && end < size) {
         finding(
