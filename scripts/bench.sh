@@ -13,8 +13,11 @@ echo '== info against sha256sum'
 build/venv/bin/python bench/info.py
 echo '== fs build against littlefs-python'
 build/venv/bin/python bench/fs.py
+echo '== memory against the size of the image'
+build/venv/bin/python bench/memory.py || missed=1
 echo '== update inside the device against micropython-esp32-ota'
 scripts/native.sh --no-budget x64 >/dev/null
 scripts/package.sh x64 >/dev/null
 scripts/micropython.sh >/dev/null
 build/venv/bin/python bench/device.py
+exit "${missed:-0}"

@@ -37,7 +37,8 @@ struct molt_flashimage {
     uint32_t sector_size;
     uint32_t sectors_differing; /* to be erased and written */
     uint32_t sectors_same;      /* of those that the image names: already right */
-    uint8_t *have, *want;       /* the target's flash now and afterwards; owned */
+    uint8_t *have, *want;       /* the target's flash before and afterwards; owned */
+    bool borrowed;              /* have is a file's own copy: it is as before until it is run */
     uint8_t *named;             /* one byte a sector: the image says what it holds; owned */
     uint32_t size;              /* of both, bytes */
 };

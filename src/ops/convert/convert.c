@@ -50,7 +50,7 @@ int molt_convert(struct molt_converted *converted, const struct molt_convert_req
     } else if (molt_uf2_is(bytes, (uint32_t)n)) {
         error = convert_from_uf2(converted, request, bytes, (uint32_t)n, message);
     } else {
-        error = convert_to_uf2(converted, request, bytes, (uint32_t)n, message);
+        error = convert_to_uf2(converted, request, &bytes, (uint32_t)n, message);
     }
     free(bytes);
     if (error) {

@@ -9,8 +9,9 @@
 
 #define CONVERT_LIMIT (256u << 20)
 
+/* *bytes is freed, and NULL, when they are not needed any more. */
 int convert_to_uf2(struct molt_converted *converted, const struct molt_convert_request *request,
-                   const uint8_t *bytes, uint32_t n, struct molt_message *message);
+                   uint8_t **bytes, uint32_t n, struct molt_message *message);
 /* The app, or all of the flash, of sim:FOLDER. */
 int convert_board(struct molt_converted *converted, const struct molt_convert_request *request,
                   struct molt_message *message);

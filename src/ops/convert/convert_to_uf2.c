@@ -288,9 +288,9 @@ static int finish(struct molt_converted *converted, struct content *content,
     return error ? error : make_blocks(converted, content, request, message);
 }
 
-/* A target, when it is one; what it is not tells the message. */
+/* A target, when it is one, which has its bytes itself; what it is not tells the message. */
 static int from_target(struct molt_converted *converted, struct content *content,
-                       const struct molt_convert_request *request, const uint8_t *bytes, uint32_t n,
+                       const struct molt_convert_request *request, uint8_t **bytes, uint32_t n,
                        struct molt_message *message)
 {
     bool said = request->family && request->has_base;
@@ -301,9 +301,11 @@ static int from_target(struct molt_converted *converted, struct content *content
     int error = molt_target_open(target, request->input, message);
     if (!error && (target->kind == MOLT_TARGET_APP || target->kind == MOLT_TARGET_FIRMWARE ||
                    target->kind == MOLT_TARGET_DUMP)) {
+        free(*bytes);
+        *bytes = NULL;
         error = take_flash(converted, content, request, target, target->bytes, message);
     } else if (said && (!error || error == MOLT_E_FORMAT)) {
-        error = take_bytes(converted, content, request, bytes, n, message);
+        error = take_bytes(converted, content, request, *bytes, n, message);
     } else if (!error) {
         error = molt_fail(message, MOLT_E_ARGUMENT,
                           "%s: is a %s, expected an app image, a firmware file or a flash image; "
@@ -347,7 +349,7 @@ int convert_board(struct molt_converted *converted, const struct molt_convert_re
 }
 
 int convert_to_uf2(struct molt_converted *converted, const struct molt_convert_request *request,
-                   const uint8_t *bytes, uint32_t n, struct molt_message *message)
+                   uint8_t **bytes, uint32_t n, struct molt_message *message)
 {
     struct content content = {0};
     struct molt_identity *identity = malloc(sizeof *identity);
@@ -369,6 +371,6 @@ int convert_to_uf2(struct molt_converted *converted, const struct molt_convert_r
                          "image or a UF2 file",
                          request->input, molt_identity_name(kind));
     }
-    error = take_rp2(converted, &content, request, bytes, n, message);
+    error = take_rp2(converted, &content, request, *bytes, n, message);
     return error ? error : finish(converted, &content, request, message);
 }

@@ -217,12 +217,55 @@ static uint32_t needed_size(struct edit_work *work)
     return size;
 }
 
+/* In-use pages of its origin, together. */
+static void gather_pages(const struct edit_work *work, const struct edit_old *old, uint8_t *to)
+{
+    for (uint32_t at = 0; at < old->used; at += EDIT_SECTOR) {
+        const uint8_t *page = work->before + old->p.offset + at;
+        uint32_t n = edit_inside(work, old->p.offset + at, EDIT_SECTOR);
+        if (edit_used(page, n)) {
+            memcpy(to, page, n);
+            to += EDIT_SECTOR;
+        }
+    }
+}
+
+/* What changes its place is taken out first, so that all the rest can stay where it is: half the
+ * memory of a second copy of everything. */
+static int lift(struct edit_work *work)
+{
+    int places = work->count + (work->behind ? 1 : 0);
+    for (int i = 0; i < places; i++) {
+        struct edit_row *row = &work->row[i];
+        bool pages = row->fate == EDIT_NVS_PAGES;
+        if (row->image || row->keep == 0 || !(pages || moves(work, row))) {
+            continue;
+        }
+        const struct edit_old *old = &work->old[row->origin];
+        row->image = malloc(row->keep);
+        if (!row->image) {
+            return molt_fail(work->message, MOLT_E_NO_MEMORY, "no memory for %u bytes", row->keep);
+        }
+        if (pages) {
+            memset(row->image, 0xFF, row->keep);
+            gather_pages(work, old, row->image);
+        } else {
+            memcpy(row->image, work->before + old->p.offset, row->keep);
+        }
+    }
+    work->lifted = true;
+    return MOLT_OK;
+}
+
 static int make_room(struct edit_work *work)
 {
     struct molt_edit *edit = work->edit;
     uint32_t size = needed_size(work);
     if (edit->owned || (!work->apart && size == edit->size)) {
         return MOLT_OK; /* of a board, or changed where it lies */
+    }
+    if (size == edit->size && !work->overlap && !work->otadata_new) {
+        return lift(work);
     }
     edit->flash = edit->owned = malloc(size);
     if (!edit->flash) {
@@ -247,43 +290,54 @@ static void erase(const struct edit_work *work, uint32_t offset, uint32_t n)
     }
 }
 
-/* From work->before, which is not what is changed whenever anything moves. */
+/* From work->before, which is not what is changed whenever anything moves that was not lifted. */
 static void put_row(const struct edit_work *work, const struct edit_row *row)
 {
     uint8_t *to = work->edit->flash + row->p.offset;
-    if (row->fate == EDIT_REBUILT) {
+    if (row->image) {
         memcpy(to, row->image, row->keep);
         return;
     }
     const struct edit_old *old = &work->old[row->origin];
-    if (row->fate == EDIT_KEPT || row->fate == EDIT_SAME) {
-        if (work->before != work->edit->flash) {
-            memcpy(to, work->before + old->p.offset, row->keep);
-        }
-        return;
-    }
-    for (uint32_t at = 0; at < old->used; at += EDIT_SECTOR) {
-        const uint8_t *page = work->before + old->p.offset + at;
-        uint32_t n = edit_inside(work, old->p.offset + at, EDIT_SECTOR);
-        if (edit_used(page, n)) {
-            memcpy(to, page, n);
-            to += EDIT_SECTOR;
-        }
+    if (row->fate == EDIT_NVS_PAGES) {
+        gather_pages(work, old, to);
+    } else if (work->before != work->edit->flash) {
+        memcpy(to, work->before + old->p.offset, row->keep);
     }
 }
 
 /* A row that changes: what is behind what it keeps becomes FF, and the plan says so when something
  * was there. */
-static void clear_row(const struct edit_work *work, const struct edit_row *row)
+static void say_cleared(const struct edit_work *work, const struct edit_row *row)
 {
-    bool stays = row->fate == EDIT_KEPT && !moves(work, row);
-    uint32_t keep = stays ? row->keep : 0, from = row->p.offset + row->keep;
+    uint32_t from = row->p.offset + row->keep;
     uint32_t n = edit_inside(work, from, row->p.size - row->keep);
     if (row->fate == EDIT_FRESH && !row->behind && n && edit_used(work->before + from, n)) {
         molt_plan_add(&work->edit->plan, MOLT_STEP_ERASE, from, n, row->p.label,
                       "starts erased; other bytes are there until now");
     }
+}
+
+static void clear_row(const struct edit_work *work, const struct edit_row *row)
+{
+    bool stays = row->fate == EDIT_KEPT && !moves(work, row);
+    uint32_t keep = stays ? row->keep : 0;
+    if (!work->lifted) {
+        say_cleared(work, row);
+    }
     erase(work, row->p.offset + keep, row->p.size - keep);
+}
+
+/* While work->before is what is there: the same words as of a result that is made apart. */
+static void say_lifted(struct edit_work *work)
+{
+    int places = work->count + (work->behind ? 1 : 0);
+    for (int i = 0; i < places; i++) {
+        if (work->row[i].fate != EDIT_SAME) {
+            say_cleared(work, &work->row[i]);
+        }
+    }
+    edit_find_strays(work);
 }
 
 static void make_data(struct edit_work *work)
@@ -329,7 +383,9 @@ static int apply_table(struct edit_work *work)
                       layout ? layout : "", layout ? edit->flash_size >> 20 : edit->table.count);
     }
     bool apart = work->before != edit->flash;
-    if (!apart) {
+    if (work->lifted) {
+        say_lifted(work);
+    } else if (!apart) {
         edit_find_strays(work);
     }
     make_data(work);

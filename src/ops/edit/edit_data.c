@@ -252,15 +252,22 @@ static bool in_old(const struct edit_work *work, uint32_t at)
     return at < EDIT_FIRST;
 }
 
+/* Byte i of the row as it will be, while nothing is changed yet. */
+static uint8_t lifted_byte(const struct edit_work *work, const struct edit_row *row, uint32_t i)
+{
+    return i >= row->keep ? 0xFF : row->image ? row->image[i] : work->before[row->p.offset + i];
+}
+
 /* What was interrupted before it was whole: the result could be programmed onto it. */
-static bool begun(const struct edit_work *work, uint32_t at, uint32_t n)
+static bool begun(const struct edit_work *work, const struct edit_row *row, uint32_t at, uint32_t n)
 {
     const uint8_t *now = work->before + at, *then = work->edit->flash + at;
-    if (now == then || at >= work->edit->size || n > work->edit->size - at) {
+    if ((now == then && !work->lifted) || at >= work->edit->size || n > work->edit->size - at) {
         return false;
     }
     for (uint32_t i = 0; i < n; i++) {
-        if ((now[i] & then[i]) != then[i]) {
+        uint8_t wanted = work->lifted ? lifted_byte(work, row, at - row->p.offset + i) : then[i];
+        if ((now[i] & wanted) != wanted) {
             return false;
         }
     }
@@ -276,7 +283,7 @@ void edit_find_strays(struct edit_work *work)
         for (uint32_t at = 0; at < n; at += EDIT_SECTOR) {
             uint32_t here = row->p.offset + at, step = n - at < EDIT_SECTOR ? n - at : EDIT_SECTOR;
             if (!in_old(work, here) && edit_used(work->before + here, step) &&
-                !begun(work, here, step)) {
+                !begun(work, row, here, step)) {
                 from = size ? from : here;
                 size = here + step - from;
             }

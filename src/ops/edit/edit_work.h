@@ -38,7 +38,7 @@ struct edit_row {
     bool behind;
     enum edit_fate fate;
     uint32_t keep;
-    uint8_t *image; /* of EDIT_REBUILT: p.size bytes, owned */
+    uint8_t *image; /* of EDIT_REBUILT: p.size bytes; or keep bytes, lifted; owned */
     uint32_t files; /* that were carried over into it; 0 = it has grown */
     bool put;       /* what a person puts there is in it too */
 };
@@ -67,6 +67,7 @@ struct edit_work {
     uint32_t changes;   /* how many were */
     const char *layout; /* NULL, or the last one that a step named */
     bool apart;         /* the result is made in memory of its own */
+    bool lifted;        /* or where the source is, from row.image of what changes its place */
     uint32_t lost_count;
     char lost[200]; /* their names */
 };

@@ -79,13 +79,14 @@ static int check_target(struct flash_work *work)
                          target->chip ? target->chip->name : "an unknown chip");
     }
     job->size = target->flash.size / SECTOR * SECTOR;
-    job->have = malloc(job->size + 1);
+    job->borrowed = !target->board;
+    job->have = job->borrowed ? target->bytes : malloc(job->size + 1);
     job->want = malloc(job->size + 1);
     job->named = calloc(job->size / SECTOR + 1, 1);
     if (!job->have || !job->want || !job->named) {
         return molt_fail(work->message, MOLT_E_NO_MEMORY, "no memory for 2 x %u bytes", job->size);
     }
-    int error = molt_flash_read(&target->flash, 0, job->have, job->size);
+    int error = job->borrowed ? MOLT_OK : molt_flash_read(&target->flash, 0, job->have, job->size);
     if (error) {
         return molt_fail(work->message, error, "%s: cannot be read: %s", target->name,
                          molt_strerror(error));
@@ -424,7 +425,9 @@ int molt_flashimage_run(const struct molt_flashimage *job, struct molt_target *t
 
 void molt_flashimage_free(struct molt_flashimage *job)
 {
-    free(job->have);
+    if (!job->borrowed) {
+        free(job->have);
+    }
     free(job->want);
     free(job->named);
     job->have = job->want = job->named = NULL;
