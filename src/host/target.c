@@ -15,12 +15,18 @@
 #include "molt/host/file.h"
 #include "molt/uf2.h"
 
+static const char *const kinds[] = {"a firmware file",   "a flash dump",      "an app image",
+                                    "a partition table", "a simulated board", "a file system image",
+                                    "a bootloader"};
+
+const char *molt_target_kind_words(enum molt_target_kind kind)
+{
+    return kinds[kind];
+}
+
 const char *molt_target_kind_name(enum molt_target_kind kind)
 {
-    static const char *const names[] = {"firmware file",   "flash dump",      "app image",
-                                        "partition table", "simulated board", "file system image",
-                                        "bootloader"};
-    return names[kind];
+    return strchr(kinds[kind], ' ') + 1;
 }
 
 uint32_t molt_flash_size_of_nibble(uint8_t nibble)

@@ -52,3 +52,17 @@ def test_a_file_system_behind_the_last_partition_grows_in_the_plan(world, molt):
     assert said.split("written:")[0] == molt.ok("edit", "norow.bin", "-s", "8M", "-n").split("nothing was written")[0]
     assert molt.json("fs", "info", "large.bin")["bytes"] == 0x7e0000
     assert molt.ok("fs", "cat", "large.bin", "/main.py") == "print(2)\n"
+
+
+@pytest.mark.parametrize("place", ["factory", "nvs", "0x10000+64K", "0x18000+32K", "0x1000+28K", "0x8000+8K", "0x9000+24K", "0x1f000+8K"])
+def test_no_file_system_over_what_is_not_for_files(place, world, molt):
+    """Not with --force either, and not when the place is written as a range."""
+    before = hashes(world)
+    assert "is not for files" in molt.fails("fs", "mkfs", "f.bin", "--force", "-p", place)
+    assert hashes(world) == before
+    molt.ok("fs", "mkfs", "f.bin", "--force", "-p", "0x20000+32K", "-o", "made.bin")
+
+
+def test_kinds_have_their_article(world, molt):
+    assert "is an app image, expected a firmware file" in molt.fails("edit", "app.bin", "-s", "8M", "-n")
+    assert "is a file system image, expected a firmware file" in molt.fails("edit", "vfs.img", "-s", "8M", "-n")

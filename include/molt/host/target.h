@@ -86,6 +86,8 @@ int molt_target_close(struct molt_target *target, struct molt_message *message);
 /* "firmware file", "flash dump", "app image", "partition table", "simulated board", "file system
  * image", "bootloader". */
 const char *molt_target_kind_name(enum molt_target_kind kind);
+/* The same with its article: "an app image". */
+const char *molt_target_kind_words(enum molt_target_kind kind);
 
 /* Bytes of a flash size nibble (0 = 1 MB ... 7 = 128 MB); 0 for others. And back: -1 for others. */
 uint32_t molt_flash_size_of_nibble(uint8_t nibble);

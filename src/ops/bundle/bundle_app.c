@@ -89,8 +89,8 @@ static int locate(const struct molt_target *target, struct molt_bundle_app *app,
     }
     if (target->kind != MOLT_TARGET_FIRMWARE && target->kind != MOLT_TARGET_DUMP) {
         return molt_fail(message, MOLT_E_ARGUMENT,
-                         "%s: is a %s, expected an app image, a firmware file or a flash dump",
-                         target->name, molt_target_kind_name(target->kind));
+                         "%s: is %s, expected an app image, a firmware file or a flash dump",
+                         target->name, molt_target_kind_words(target->kind));
     }
     const struct molt_partition *row;
     char thing[sizeof target->name + 40];
@@ -174,8 +174,8 @@ int bundle_read_app(struct molt_bytes *bytes, struct molt_bundle_app *app, const
     int error = molt_target_open(target, name, message);
     if (!error) {
         error = target->bytes ? take(bytes, app, target, version, message)
-                              : molt_fail(message, MOLT_E_ARGUMENT, "%s: is a %s, expected a file",
-                                          name, molt_target_kind_name(target->kind));
+                              : molt_fail(message, MOLT_E_ARGUMENT, "%s: is %s, expected a file",
+                                          name, molt_target_kind_words(target->kind));
         molt_target_close(target, NULL);
     }
     free(target);

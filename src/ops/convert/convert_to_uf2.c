@@ -308,9 +308,9 @@ static int from_target(struct molt_converted *converted, struct content *content
         error = take_bytes(converted, content, request, *bytes, n, message);
     } else if (!error) {
         error = molt_fail(message, MOLT_E_ARGUMENT,
-                          "%s: is a %s, expected an app image, a firmware file or a flash image; "
+                          "%s: is %s, expected an app image, a firmware file or a flash image; "
                           "--family and --base say where its bytes go",
-                          request->input, molt_target_kind_name(target->kind));
+                          request->input, molt_target_kind_words(target->kind));
     }
     if (!error) {
         error = finish(converted, content, request, message);

@@ -273,7 +273,6 @@ int molt_diff_targets(struct molt_diff *diff, struct molt_target *a, struct molt
         }
     }
     return molt_fail(message, MOLT_E_UNSUPPORTED,
-                     "%s is a %s, %s a %s: they have nothing in common that could be compared",
-                     a->name, molt_target_kind_name(a->kind), b->name,
-                     molt_target_kind_name(b->kind));
+                     "%s is %s, %s %s: they have nothing in common that could be compared", a->name,
+                     molt_target_kind_words(a->kind), b->name, molt_target_kind_words(b->kind));
 }

@@ -53,8 +53,8 @@ static int check_source(struct edit_work *work)
     if (source->kind != MOLT_TARGET_FIRMWARE && source->kind != MOLT_TARGET_DUMP &&
         source->kind != MOLT_TARGET_BOARD) {
         return molt_fail(work->message, MOLT_E_UNSUPPORTED,
-                         "%s: is a %s, expected a firmware file, a flash dump or a board",
-                         source->name, molt_target_kind_name(source->kind));
+                         "%s: is %s, expected a firmware file, a flash dump or a board",
+                         source->name, molt_target_kind_words(source->kind));
     }
     if (source->table_error) {
         return molt_fail_diag(work->message, source->name, &source->table_diag);

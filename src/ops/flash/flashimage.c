@@ -69,8 +69,8 @@ static int check_target(struct flash_work *work)
     struct molt_flashimage *job = work->job;
     if (target->kind != MOLT_TARGET_BOARD && target->kind != MOLT_TARGET_DUMP) {
         return molt_fail(work->message, MOLT_E_UNSUPPORTED,
-                         "%s: is a %s, expected a board (sim:FOLDER) or a flash dump to write to",
-                         target->name, molt_target_kind_name(target->kind));
+                         "%s: is %s, expected a board (sim:FOLDER) or a flash dump to write to",
+                         target->name, molt_target_kind_words(target->kind));
     }
     if (!work->image->chip || work->image->chip != target->chip) {
         return molt_fail(work->message, MOLT_E_IMAGE_CHIP,

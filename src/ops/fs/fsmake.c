@@ -13,6 +13,29 @@
 #define TEE_OTA      0x90
 #define APPLICATIONS 0x40 /* types from here on are the application's own */
 
+static bool row_for_files(const struct molt_partition *row)
+{
+    return row->type >= APPLICATIONS ||
+           (row->type == MOLT_PARTITION_DATA && row->subtype > LAST_OWN && row->subtype != TEE_OTA);
+}
+
+/* OFFSET+SIZE: behind the table, and in no partition that is not for files. */
+static bool range_for_files(const struct molt_target *target, const struct molt_place *place)
+{
+    if (target->kind == MOLT_TARGET_FILES || target->table_error) {
+        return true; /* no table to go by */
+    }
+    for (uint32_t i = 0; i < target->table.count; i++) {
+        const struct molt_partition *row = &target->table.row[i];
+        bool apart = place->offset < row->offset ? row->offset - place->offset >= place->size
+                                                 : place->offset - row->offset >= row->size;
+        if (!apart && !row_for_files(row)) {
+            return false;
+        }
+    }
+    return place->offset >= MOLT_PTABLE_OFFSET + 0x1000;
+}
+
 static bool for_files(const struct molt_fsops *session)
 {
     const struct molt_place *place = &session->place;
@@ -23,8 +46,10 @@ static bool for_files(const struct molt_fsops *session)
     if (place->kind == MOLT_PLACE_WHOLE) {
         return session->target->kind == MOLT_TARGET_FILES;
     }
-    return !row || row->type >= APPLICATIONS ||
-           (row->type == MOLT_PARTITION_DATA && row->subtype > LAST_OWN && row->subtype != TEE_OTA);
+    if (place->kind == MOLT_PLACE_RANGE) {
+        return range_for_files(session->target, place);
+    }
+    return !row || row_for_files(row);
 }
 
 static int check_loss(struct molt_fs_changes *changes, const struct molt_fsops *session, bool force,

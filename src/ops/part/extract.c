@@ -65,9 +65,9 @@ static int find_app(struct molt_extract *extract, struct molt_place *place,
     if (image->kind != MOLT_TARGET_FIRMWARE && image->kind != MOLT_TARGET_DUMP &&
         image->kind != MOLT_TARGET_BOARD) {
         return molt_fail(message, MOLT_E_UNSUPPORTED,
-                         "%s: is a %s, which has no app: expected a firmware file, a flash dump or "
+                         "%s: is %s, which has no app: expected a firmware file, a flash dump or "
                          "an app image",
-                         image->name, molt_target_kind_name(image->kind));
+                         image->name, molt_target_kind_words(image->kind));
     }
     error = choose(place, image, slot, message);
     if (!error) {

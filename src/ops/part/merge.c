@@ -47,9 +47,9 @@ static int take_target(struct work *work, const struct molt_target *target, cons
     case MOLT_TARGET_BOARD: break;
     }
     return molt_fail(work->message, MOLT_E_ARGUMENT,
-                     "%s: is a %s, expected its parts: 'molt read' and 'molt extract' take them "
+                     "%s: is %s, expected its parts: 'molt read' and 'molt extract' take them "
                      "out, 'molt write' changes it",
-                     file, molt_target_kind_name(target->kind));
+                     file, molt_target_kind_words(target->kind));
 }
 
 static int take_file(struct work *work, const char *file)

@@ -209,9 +209,9 @@ static int open_files(struct molt_provision *job, struct molt_message *message)
     enum molt_target_kind kind = job->target->kind;
     if (kind != MOLT_TARGET_BOARD && kind != MOLT_TARGET_FIRMWARE && kind != MOLT_TARGET_DUMP) {
         return molt_fail(message, MOLT_E_UNSUPPORTED,
-                         "%s: is a %s, expected a device (sim:FOLDER), a folder, or a firmware "
+                         "%s: is %s, expected a device (sim:FOLDER), a folder, or a firmware "
                          "file or flash dump, which have room for files",
-                         job->name, molt_target_kind_name(kind));
+                         job->name, molt_target_kind_words(kind));
     }
     return open_partition(job, message);
 }

@@ -107,11 +107,10 @@ int molt_ops_device_of(struct molt_ops_device *d, const struct molt_target *targ
 {
     memset(d, 0, sizeof *d);
     if (target->kind != MOLT_TARGET_BOARD) {
-        return molt_fail(
-            message, MOLT_E_UNSUPPORTED,
-            "%s: is a %s, expected a device (sim:FOLDER): only a device runs something "
-            "and follows updates",
-            target->name, molt_target_kind_name(target->kind));
+        return molt_fail(message, MOLT_E_UNSUPPORTED,
+                         "%s: is %s, expected a device (sim:FOLDER): only a device runs something "
+                         "and follows updates",
+                         target->name, molt_target_kind_words(target->kind));
     }
     if (target->table_error < 0) {
         return molt_fail_diag(message, target->name, &target->table_diag);
