@@ -8,6 +8,7 @@
 #define MOLT_HOST_TARGET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "molt/espimage.h"
@@ -55,7 +56,9 @@ struct molt_target {
     struct molt_diag table_diag;
     struct molt_ptable table;
 
-    uint8_t *bytes;           /* of files: flash.size bytes; owned by the target */
+    uint8_t *bytes; /* of files: flash.size bytes; owned by the target */
+    uint8_t *place; /* the mapping that holds them */
+    size_t place_size;
     struct molt_board *board; /* of boards; owned by the target */
 };
 

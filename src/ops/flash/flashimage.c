@@ -79,7 +79,7 @@ static int check_target(struct flash_work *work)
                          target->chip ? target->chip->name : "an unknown chip");
     }
     job->size = target->flash.size / SECTOR * SECTOR;
-    job->borrowed = !target->board;
+    job->borrowed = target->kind != MOLT_TARGET_BOARD;
     job->have = job->borrowed ? target->bytes : malloc(job->size + 1);
     job->want = malloc(job->size + 1);
     job->named = calloc(job->size / SECTOR + 1, 1);
