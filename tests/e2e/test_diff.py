@@ -327,7 +327,7 @@ def test_trouble_is_2(molt, small, lfs, tmp_path):
     molt.ok("sim", "new", "sim:board")
     for words, text in [
         (["fw.bin", "nosuch"], "nosuch"),
-        (["app.bin", "vfs.img"], "app.bin is a app image, vfs.img a file system image: they have nothing in common"),
+        (["app.bin", "vfs.img"], "app.bin is an app image, vfs.img a file system image: they have nothing in common"),
         (["text.csv", "fw.bin"], "text.csv: line 1"),
         (["fw.bin", "text.csv"], "text.csv: line 1"),
         (["boot.bin", "app.bin"], "nothing in common"),

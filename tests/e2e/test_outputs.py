@@ -66,3 +66,16 @@ def test_no_file_system_over_what_is_not_for_files(place, world, molt):
 def test_kinds_have_their_article(world, molt):
     assert "is an app image, expected a firmware file" in molt.fails("edit", "app.bin", "-s", "8M", "-n")
     assert "is a file system image, expected a firmware file" in molt.fails("edit", "vfs.img", "-s", "8M", "-n")
+
+
+@pytest.mark.parametrize("file, place", [("vfs.img", "vfs"), ("table.bin", "table"), ("boot.bin", "bootloader")])
+def test_flash_says_how_a_part_is_written(file, place, world, molt):
+    """What it prints does it."""
+    molt.ok("read", "f.bin", "table=table.bin")
+    molt.ok("sim", "new", "sim:b", "--flash", "new.bin")
+    before = (world / "b/flash.bin").read_bytes()
+    for more in (), ("--slot", "factory"):
+        said = molt.fails("flash", file, "sim:b", *more)
+        assert "'molt write sim:b %s=%s' writes it" % (place, file) in said
+    assert (world / "b/flash.bin").read_bytes() == before
+    molt.ok("write", "sim:b", "%s=%s" % (place, file))

@@ -63,6 +63,22 @@ static const struct molt_partition *same_row(const struct molt_target *target,
 
 /* ---- Checks ---- */
 
+/* Parts of a flash that do not say where they belong, but for an app. */
+static int check_part(const struct flash_work *work)
+{
+    const struct molt_target *image = work->image;
+    const char *place = image->kind == MOLT_TARGET_FILES        ? "vfs"
+                        : image->kind == MOLT_TARGET_TABLE      ? "table"
+                        : image->kind == MOLT_TARGET_BOOTLOADER ? "bootloader"
+                                                                : NULL;
+    return place ? molt_fail(work->message, MOLT_E_ARGUMENT,
+                             "%s: is %s, expected a firmware file, a flash dump or an app image: "
+                             "'molt write %.200s %s=%.200s' writes it",
+                             image->name, molt_target_kind_words(image->kind), work->target->name,
+                             place, image->name)
+                 : MOLT_OK;
+}
+
 static int check_target(struct flash_work *work)
 {
     const struct molt_target *target = work->target;
@@ -71,6 +87,10 @@ static int check_target(struct flash_work *work)
         return molt_fail(work->message, MOLT_E_UNSUPPORTED,
                          "%s: is %s, expected a board (sim:FOLDER) or a flash dump to write to",
                          target->name, molt_target_kind_words(target->kind));
+    }
+    int wrong = check_part(work);
+    if (wrong) {
+        return wrong;
     }
     if (!work->image->chip || work->image->chip != target->chip) {
         return molt_fail(work->message, MOLT_E_IMAGE_CHIP,
@@ -115,8 +135,8 @@ static int check_firmware(struct flash_work *work)
     struct molt_diag diag = image->table_diag;
     if (image->kind != MOLT_TARGET_FIRMWARE && image->kind != MOLT_TARGET_DUMP) {
         return molt_fail(work->message, MOLT_E_ARGUMENT,
-                         "%s: is an %s and does not say where it belongs: expected --slot NAME",
-                         image->name, molt_target_kind_name(image->kind));
+                         "%s: is %s and does not say where it belongs: expected --slot NAME",
+                         image->name, molt_target_kind_words(image->kind));
     }
     if (image->flash.size > size) {
         return molt_fail(work->message, MOLT_E_RANGE,
