@@ -65,6 +65,8 @@ def test_no_file_system_over_what_is_not_for_files(place, world, molt):
 
 def test_kinds_have_their_article(world, molt):
     assert "is an app image, expected a firmware file" in molt.fails("edit", "app.bin", "-s", "8M", "-n")
+    assert "is an app image and has no partition table" in molt.fails("csv", "app.bin")
+    assert "app.bin: an app image, which holds no file system" in molt.fails("fs", "ls", "app.bin")
     assert "is a file system image, expected a firmware file" in molt.fails("edit", "vfs.img", "-s", "8M", "-n")
 
 

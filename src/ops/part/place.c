@@ -222,8 +222,8 @@ int molt_place_find(struct molt_place *place, const struct molt_target *target, 
     }
     name_all(target, there, sizeof there);
     return molt_fail(message, has_layout(target) ? MOLT_E_NOT_FOUND : MOLT_E_UNSUPPORTED,
-                     "%s: a %s without '%s': expected %s", target->name,
-                     molt_target_kind_name(target->kind), name, there);
+                     "%s: %s without '%s': expected %s", target->name,
+                     molt_target_kind_words(target->kind), name, there);
 }
 
 /* ---- Where the files are ---- */
@@ -264,9 +264,9 @@ int molt_place_files(struct molt_place *place, const struct molt_target *target,
     char there[1024];
     if (!has_layout(target) && target->kind != MOLT_TARGET_FILES) {
         return molt_fail(message, MOLT_E_UNSUPPORTED,
-                         "%s: a %s, which holds no file system: expected a firmware file, a flash "
+                         "%s: %s, which holds no file system: expected a firmware file, a flash "
                          "dump, a file system image or sim:BOARD",
-                         target->name, molt_target_kind_name(target->kind));
+                         target->name, molt_target_kind_words(target->kind));
     }
     if (!has_layout(target)) {
         return whole(place, target);

@@ -169,11 +169,10 @@ static int from_target(struct molt_table_found *found, const struct molt_target 
     bool bare = target->kind == MOLT_TARGET_TABLE;
     if (!bare && target->kind != MOLT_TARGET_FIRMWARE && target->kind != MOLT_TARGET_DUMP &&
         target->kind != MOLT_TARGET_BOARD) {
-        return molt_fail(
-            message, MOLT_E_UNSUPPORTED,
-            "%s: is a %s and has no partition table; expected a CSV, a binary table, a "
-            "firmware file, a dump or a board",
-            target->name, molt_target_kind_name(target->kind));
+        return molt_fail(message, MOLT_E_UNSUPPORTED,
+                         "%s: is %s and has no partition table; expected a CSV, a binary table, a "
+                         "firmware file, a dump or a board",
+                         target->name, molt_target_kind_words(target->kind));
     }
     if (!found->flash_size) {
         found->flash_size = target->flash_size;
