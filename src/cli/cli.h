@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "molt/host/message.h"
+#include "molt/host/target.h"
 #include "molt/progress.h"
 
 /* Exit codes of the command; documented in docs/molt.md. */
@@ -75,6 +76,10 @@ int cli_usage(const struct cli_args *args, const char *format, ...)
 /* What --output and --svg name is none of the files that the verb reads: its operands, also behind
  * NAME=, --table and --from. CLI_OK, or what was printed. */
 int cli_check_outputs(const struct cli_args *args);
+
+/* What a target that is to be changed asks of --output: not for boards, needed for UF2 files. */
+int cli_check_change(const struct cli_args *args, const struct molt_target *target,
+                     struct molt_message *message);
 
 /* A progress call-back that draws one line on a terminal and nothing elsewhere. Finish with
  * cli_progress_end. */

@@ -104,6 +104,22 @@ int cli_check_outputs(const struct cli_args *args)
     return CLI_OK;
 }
 
+int cli_check_change(const struct cli_args *args, const struct molt_target *target,
+                     struct molt_message *message)
+{
+    if (target->board && cli_has(args, "output")) {
+        return molt_fail(message, MOLT_E_ARGUMENT,
+                         "%s: a board is changed as it is: --output is for files", target->name);
+    }
+    if (target->container != MOLT_CONTAINER_NONE && !cli_has(args, "output")) {
+        return molt_fail(message, MOLT_E_UNSUPPORTED,
+                         "%s: is a UF2 file and is not changed in place: --output FILE writes the "
+                         "result as a plain image",
+                         target->name);
+    }
+    return MOLT_OK;
+}
+
 static int draw(void *context, const char *what, uint64_t done, uint64_t total)
 {
     (void)context;

@@ -106,20 +106,13 @@ static int change(struct cli_args *args, struct molt_fsops *session, fs_planner 
                   struct molt_message *message)
 {
     struct molt_fs_changes changes = {0};
-    const struct molt_target *target = session->target;
-    if (target->board && cli_has(args, "output")) {
-        return molt_fail(message, MOLT_E_ARGUMENT,
-                         "%s: a board is changed as it is: --output is for files", target->name);
-    }
-    if (target->container != MOLT_CONTAINER_NONE && !cli_has(args, "output")) {
-        return molt_fail(message, MOLT_E_UNSUPPORTED,
-                         "%s: is a UF2 file and is not changed in place: --output FILE writes the "
-                         "result as a plain image",
-                         target->name);
+    int error = cli_check_change(args, session->target, message);
+    if (error) {
+        return error;
     }
     struct molt_plan *plan = calloc(1, sizeof *plan);
-    int error = plan ? planner(args, session, &changes, message)
-                     : molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
+    error = plan ? planner(args, session, &changes, message)
+                 : molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
     error = error ? error : molt_fsops_rehearse(session, &changes, message);
     error = error ? error : print_and_commit(args, session, &changes, plan, message);
     molt_fs_changes_free(&changes);

@@ -102,7 +102,8 @@ int part_act(struct cli_args *args, part_plan *plan)
     if (!target || !job) {
         error = molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
     } else if ((error = molt_target_open(target, args->operand[0], &message)) == MOLT_OK) {
-        error = with_job(args, plan, job, target, &message);
+        error = cli_check_change(args, target, &message);
+        error = error ? error : with_job(args, plan, job, target, &message);
         molt_part_free(job);
         if (molt_target_close(target, &closing) < 0 && !error) {
             error = closing.error;

@@ -288,6 +288,14 @@ def test_other_kinds_of_file(molt, tmp_path):
     assert [f["id"] for f in doctor(molt, "table.bin", 1)] == ["table-overlap"]
 
 
+def test_no_layout_for_an_app_that_is_cut_short(molt, firmware, tmp_path):
+    """molt edit makes none either."""
+    (tmp_path / "cut.bin").write_bytes(firmware.read_bytes()[:400_000])
+    found = {row["id"]: row for row in doctor(molt, "cut.bin", 1)}
+    assert "app-broken" in found and not any("--layout" in (row["fix"] or "") for row in found.values())
+    assert "cut.bin" in molt.fails("edit", "cut.bin", "-s", "8M", "--layout", "ota", "-o", "x.bin")
+
+
 def test_boards(molt, tmp_path):
     spoiled(tmp_path, lambda f: None)
     molt.ok("sim", "new", "sim:b", "--flash", "dump.bin")

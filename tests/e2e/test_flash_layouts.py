@@ -130,7 +130,8 @@ def test_keeping_the_firmware_s_own_out(molt, make, used, tmp_path):
     molt.ok("write", "single.bin", "vfs=vfs.img", "-o", "product.bin")
     words = molt("flash", "product.bin", "dump.bin", check=1)
     assert "littlefs 2.0 with 2 files and folders: the firmware brings its own" in words.stdout and "--keep vfs" in words.stderr
-    molt.ok("flash", "product.bin", "dump.bin", "--keep", "vfs")
+    plan = molt.ok("flash", "product.bin", "dump.bin", "--keep", "vfs")
+    assert "stays; what the firmware brings for it is not written" in plan
     assert files_of(used.read_bytes()[0x200000:]) == FILES
     molt.ok("flash", "product.bin", "dump.bin", "--force")
     assert files_of(used.read_bytes()[0x200000:]) == {"factory.py": b"x"}

@@ -75,7 +75,7 @@ REFUSED = [
     ("ls notable.bin", "partition table", 1),
     ("ls new.bin -p nothere", "without 'nothere': expected nvs, phy_init, factory, vfs", 1),
     ("ls new.bin -p 0x200000+4M", "expected one from", 1),
-    ("ls new.bin -p nvs", "no littlefs and no FAT in nvs", 1),
+    ("ls new.bin -p nvs", "no littlefs and no FAT in nvs (at 0x9000, 24576 bytes), which is no place for files: -p names", 1),
     ("ls sim:nowhere", "nowhere", 1),
     ("df new.bin", "no littlefs and no FAT in vfs", 1),
     ("check new.bin", "no littlefs and no FAT in vfs (at 0x200000, 2097152 bytes): nothing to check", 1),

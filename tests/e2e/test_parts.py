@@ -239,7 +239,7 @@ def test_a_board_is_written_where_it_differs(molt, fw, small):
     assert "2 sectors to write (8 KB)" in molt.ok("write", "sim:roof", "ota_1=app.bin")
     molt.ok("write", "sim:roof", "ota_0=new.bin", "--force")
     assert json.loads(molt.ok("sim", "boot", "--json", "sim:roof"))["running"] == "ota_0"
-    assert "a board is changed where it is" in molt.fails("write", "sim:roof", "ota_1=new.bin", "-o", "out.bin")
+    assert "a board is changed as it is" in molt.fails("write", "sim:roof", "ota_1=new.bin", "-o", "out.bin")
 
 
 def test_data_that_does_not_fit_or_belong(molt, fw):
@@ -356,7 +356,9 @@ def test_uf2(molt, fw, small):
     assert (fw / "ours.bin").read_bytes()[OTHER - esp.BOOTLOADER:] == small[1]
     before = (fw / "fw.uf2").read_bytes()
     (fw / "nvs.bin").write_bytes(b"keys" * 10)
-    assert "molt convert" in molt.fails("write", "fw.uf2", "nvs=nvs.bin")  # not in place
+    for words in (["write", "fw.uf2", "nvs=nvs.bin"], ["erase", "fw.uf2", "nvs"]):
+        done = molt(*words, check=1)
+        assert "fw.uf2: is a UF2 file and is not changed in place: --output FILE" in done.stderr and done.stdout == ""
     assert (fw / "fw.uf2").read_bytes() == before
     molt.ok("write", "fw.uf2", "nvs=nvs.bin", "-o", "ours.bin")
     assert (fw / "ours.bin").read_bytes()[0x8000:0x8028] == b"keys" * 10

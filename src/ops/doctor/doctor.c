@@ -219,6 +219,10 @@ void doctor_fix_layout(struct doctor_work *work, struct molt_finding *finding, u
 {
     static const char *const with_slots[] = {"ota", "two-slots"};
     static const char *const without[] = {"original", "single"};
+    const struct molt_info_image *app = work->info.app_count ? &work->info.app[0] : NULL;
+    if (app && app->error && app->error != MOLT_E_IMAGE_TOO_LARGE) {
+        return; /* a new layout is made for an app that boots */
+    }
     for (uint32_t i = 0; i < 2 && doctor_has_layout(work->target); i++) {
         const char *name = slots ? with_slots[i] : without[i];
         if (layout_fits(work, name, slots)) {

@@ -448,13 +448,17 @@ static int keep_one(struct flash_work *work, const struct molt_target *result, c
     carry.from = work->job->have + carry.old.offset;
     part_content(&content, work->target, &carry.old);
     error = carry_bytes(&carry);
+    const char *instead = flash_image_blank(work, carry.now.offset,
+                                            flash_in_file(work, carry.now.offset, carry.now.size))
+                              ? ""
+                              : "; what the firmware brings for it is not written";
     if (!error && same_place(&carry.old, &carry.now)) {
         molt_plan_add(&work->job->plan, MOLT_STEP_KEEP, carry.now.offset, carry.now.size,
-                      carry.now.label, "%s: stays", content.words);
+                      carry.now.label, "%s: stays%s", content.words, instead);
     } else if (!error) {
         molt_plan_add(&work->job->plan, MOLT_STEP_WRITE, carry.now.offset, carry.now.size,
-                      carry.now.label, "%s, carried over from 0x%x (%u KB)", content.words,
-                      carry.old.offset, carry.old.size / 1024);
+                      carry.now.label, "%s, carried over from 0x%x (%u KB)%s", content.words,
+                      carry.old.offset, carry.old.size / 1024, instead);
     }
     return error;
 }

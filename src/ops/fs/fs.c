@@ -59,12 +59,15 @@ static int look_if_blank(struct molt_fsops *s, struct molt_message *message)
 
 static int none_there(const struct molt_fsops *s, struct molt_message *message)
 {
-    return molt_fail(
-        message, MOLT_E_NOT_FOUND,
-        "%s: no littlefs and no FAT in %s (at 0x%x, %u bytes), which %s: 'molt fs mkfs' "
-        "makes one",
-        s->target->name, s->place.label, s->place.offset, s->place.size,
-        s->blank ? "is erased" : "holds something else");
+    const struct molt_partition *row = s->place.row;
+    bool for_files = !row || (row->type == MOLT_PARTITION_DATA && row->subtype >= MOLT_DATA_FAT);
+    return molt_fail(message, MOLT_E_NOT_FOUND,
+                     "%s: no littlefs and no FAT in %s (at 0x%x, %u bytes), which %s%s",
+                     s->target->name, s->place.label, s->place.offset, s->place.size,
+                     !for_files ? "is no place for files"
+                     : s->blank ? "is erased"
+                                : "holds something else",
+                     for_files ? ": 'molt fs mkfs' makes one" : ": -p names another partition");
 }
 
 static bool reads_only(enum molt_fsops_mode mode)
