@@ -66,8 +66,9 @@ struct molt_edit {
     uint32_t size;                   /* bytes of flash; the file has size - base */
     uint8_t *flash; /* the result at its flash offsets: the source's copy in memory, or owned */
     uint8_t *owned; /* NULL, or what flash points to */
-    /* Of boards: what is there now, and for each sector when it is written; owned. */
-    uint8_t *before;
+    /* Of boards: what was read, which flash points to while it can be changed in place, and for
+     * each sector when it is written; owned. */
+    uint8_t *read;
     uint8_t *phase;
     uint32_t sectors; /* that differ */
 };

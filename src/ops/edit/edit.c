@@ -96,19 +96,14 @@ static int load(struct edit_work *work)
         work->before = edit->flash = source->bytes;
         return MOLT_OK;
     }
-    edit->before = malloc(edit->size);
-    edit->flash = edit->owned = malloc(edit->size);
-    if (!edit->before || !edit->owned) {
-        return molt_fail(work->message, MOLT_E_NO_MEMORY, "no memory for 2 x %u bytes", edit->size);
+    work->before = edit->flash = edit->read = malloc(edit->size);
+    if (!edit->read) {
+        return molt_fail(work->message, MOLT_E_NO_MEMORY, "no memory for %u bytes", edit->size);
     }
-    int error = molt_flash_read(&source->flash, 0, edit->before, edit->size);
-    if (error) {
-        return molt_fail(work->message, error, "%s: cannot be read: %s", source->name,
-                         molt_strerror(error));
-    }
-    memcpy(edit->owned, edit->before, edit->size);
-    work->before = edit->before;
-    return MOLT_OK;
+    int error = molt_flash_read(&source->flash, 0, edit->read, edit->size);
+    return error ? molt_fail(work->message, error, "%s: cannot be read: %s", source->name,
+                             molt_strerror(error))
+                 : MOLT_OK;
 }
 
 static int check_bootloader(struct edit_work *work)
@@ -261,8 +256,8 @@ static int make_room(struct edit_work *work)
 {
     struct molt_edit *edit = work->edit;
     uint32_t size = needed_size(work);
-    if (edit->owned || (!work->apart && size == edit->size)) {
-        return MOLT_OK; /* of a board, or changed where it lies */
+    if (!work->apart && size == edit->size) {
+        return MOLT_OK; /* changed where it lies */
     }
     if (size == edit->size && !work->overlap && !work->otadata_new) {
         return lift(work);
@@ -539,7 +534,7 @@ int molt_edit_write_in_place(const struct molt_edit *edit, const struct molt_tar
 void molt_edit_free(struct molt_edit *edit)
 {
     free(edit->owned);
-    free(edit->before);
+    free(edit->read);
     free(edit->phase);
-    edit->owned = edit->before = edit->phase = edit->flash = NULL;
+    edit->owned = edit->read = edit->phase = edit->flash = NULL;
 }

@@ -15,7 +15,8 @@ enum phase {
     PHASE_TABLE,
     PHASE_BOOT_LAST, /* a bootloader for a smaller flash: needs the new table */
     PHASE_AFTER,     /* what is no longer used becomes FF */
-    PHASE_COUNT
+    PHASE_COUNT,
+    PHASE_BLANK = 0x80 /* beside the phase: the sector is erased now */
 };
 
 /* The old partition that a sector belongs to, if its data goes on living. */
@@ -31,10 +32,11 @@ static int living_at(const struct edit_work *work, uint32_t offset)
     return EDIT_NONE;
 }
 
-static enum phase phase_of(const struct edit_work *work, uint32_t offset, int *living)
+static enum phase phase_of(const struct edit_work *work, uint32_t offset, const uint8_t *now,
+                           int *living)
 {
     const struct molt_edit *edit = work->edit;
-    const uint8_t *now = work->before + offset, *then = edit->flash + offset;
+    const uint8_t *then = edit->flash + offset;
     *living = EDIT_NONE;
     if (memcmp(now, then, EDIT_SECTOR) == 0) {
         return PHASE_SAME;
@@ -94,8 +96,14 @@ int edit_plan_board(struct edit_work *work)
     }
     for (uint32_t i = 0; i < sectors; i++) {
         int living;
-        enum phase phase = phase_of(work, i * EDIT_SECTOR, &living);
-        edit->phase[i] = (uint8_t)phase;
+        uint8_t now[EDIT_SECTOR]; /* the board's: what was read of it may have been changed */
+        int error = molt_flash_read(&work->source->flash, i * EDIT_SECTOR, now, EDIT_SECTOR);
+        if (error) {
+            return molt_fail(work->message, error, "%s: cannot be read at 0x%x: %s",
+                             work->source->name, i * EDIT_SECTOR, molt_strerror(error));
+        }
+        enum phase phase = phase_of(work, i * EDIT_SECTOR, now, &living);
+        edit->phase[i] = (uint8_t)(phase | (flashwrite_blank(now, EDIT_SECTOR) ? PHASE_BLANK : 0));
         edit->sectors += phase != PHASE_SAME;
         count[phase]++;
         if (phase == PHASE_USED) {
@@ -113,7 +121,7 @@ static int write_sector(const struct molt_edit *edit, struct molt_target *target
 {
     uint8_t back[EDIT_SECTOR];
     const uint8_t *want = edit->flash + offset;
-    if (flashwrite_blank(edit->before + offset, EDIT_SECTOR)) {
+    if (edit->phase[offset / EDIT_SECTOR] & PHASE_BLANK) {
         int error = molt_flash_program(&target->flash, offset, want, EDIT_SECTOR);
         if (error) {
             return flashwrite_fail(target, error, "writing", offset, message);
@@ -133,7 +141,7 @@ static int write_phase(const struct molt_edit *edit, struct molt_target *target,
     uint64_t total = (uint64_t)edit->sectors * EDIT_SECTOR;
     for (uint32_t i = 0; i < edit->size / EDIT_SECTOR; i++) {
         uint32_t offset = i * EDIT_SECTOR;
-        if (edit->phase[i] != phase) {
+        if ((edit->phase[i] & ~PHASE_BLANK) != phase) {
             continue;
         }
         bool stop = progress && progress->report(progress->context, "write", *done, total);

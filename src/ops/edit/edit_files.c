@@ -226,8 +226,7 @@ static int look_at(const struct edit_work *work, const struct edit_old *old, str
         return scratch_make(was, size, work, old);
     }
     was->size = size;
-    was->bytes = work->edit->before ? work->edit->before + old->p.offset
-                                    : work->edit->flash + old->p.offset; /* a file: as it is yet */
+    was->bytes = work->edit->flash + old->p.offset; /* as it is yet */
     memflash_init(&was->flash, &was->region, was->bytes, size);
     return MOLT_OK;
 }
