@@ -7,6 +7,7 @@
 #include "host/filekind.h"
 #include "host/memflash.h"
 #include "host/target_file.h"
+#include "molt/host/blank.h"
 
 #define IMAGE_MAGIC 0xE9
 
@@ -50,12 +51,8 @@ static bool is_bootloader(const struct file *file)
     if (molt_image_read(&image, &flash, 0, file->size, buffer, sizeof buffer, NULL) != MOLT_OK) {
         return false;
     }
-    for (uint32_t at = image.length; at < file->size; at++) {
-        if (file->bytes[at] != 0xFF) {
-            return false;
-        }
-    }
-    return true;
+    return image.length >= file->size ||
+           molt_blank(file->bytes + image.length, file->size - image.length);
 }
 
 /* The superblock is in block 0 or 1 (littlefs SPEC.md); of a damaged block 0, the size is the

@@ -452,6 +452,23 @@ def in_mount(molt, tmp_path, options, words):
     return done.returncode, done.stderr, (tmp_path / "left").read_text().split()
 
 
+def test_without_openssl(molt, tmp_path):
+    """The library is loaded when it is needed: what needs none works, the rest says which one is missing."""
+    listed = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
+    libraries = [line.split(" => ")[1] for line in listed.splitlines() if line.split()[0] == "libcrypto.so.3"]
+    assert libraries
+    script = "".join("mount --bind /dev/null %s || exit 99; " % path for path in libraries) + 'exec "$@"'
+    user = [] if os.geteuid() == 0 else ["-Ur"]
+
+    def hidden(*words):
+        return subprocess.run(["unshare", *user, "-m", "sh", "-c", script, "sh", molt.path, *words], cwd=tmp_path,
+                              capture_output=True, text=True, timeout=60)
+    assert hidden("--version").returncode == 0
+    done = hidden("key", "new", "k.pem")
+    assert done.returncode == 1 and "keys need OpenSSL 3, which is not installed: expected libcrypto.so.3" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_full_disk_and_read_only(molt, key, firmware, small, tmp_path):
     make = ["bundle", "create", "-o", "disk/x.molt", "--app", firmware, "--key", "key", "-s", 1]
     publish = ["publish", "disk", "--channel", "stable", "--key", "key", "--bundle"]

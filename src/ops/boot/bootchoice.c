@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "molt/host/blank.h"
 #include "molt/ops/place.h"
 #include "ops/boot/bootchoice_internal.h"
 
@@ -64,11 +65,7 @@ static void read_app(struct molt_boot_slot *slot, const struct molt_target *targ
         return;
     }
     if (molt_flash_read(&target->flash, slot->offset, first, sizeof first) == MOLT_OK) {
-        size_t i = 0;
-        while (i < sizeof first && first[i] == 0xFF) {
-            i++;
-        }
-        slot->empty = i == sizeof first;
+        slot->empty = molt_blank(first, sizeof first);
     }
     slot->error = molt_image_read(&image, &target->flash, slot->offset, slot->size, buffer,
                                   sizeof buffer, &diag);

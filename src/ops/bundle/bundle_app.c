@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "molt/host/blank.h"
 #include "molt/host/target.h"
 #include "molt/ops/device.h"
 #include "ops/bundle/bundle_internal.h"
@@ -69,15 +70,14 @@ static int find_app(const struct molt_target *target, const struct molt_partitio
 static int check_rest(const struct molt_target *target, uint32_t length,
                       struct molt_message *message)
 {
-    for (uint32_t i = length; i < target->flash.size; i++) {
-        if (target->bytes[i] != 0xFF) {
-            return molt_fail(message, MOLT_E_UNSUPPORTED,
-                             "%s: has %u bytes behind the end of the app image at 0x%x (a secure "
-                             "boot signature?), which a bundle cannot carry",
-                             target->name, target->flash.size - length, length);
-        }
+    if (length >= target->flash.size ||
+        molt_blank(target->bytes + length, target->flash.size - length)) {
+        return MOLT_OK;
     }
-    return MOLT_OK;
+    return molt_fail(message, MOLT_E_UNSUPPORTED,
+                     "%s: has %u bytes behind the end of the app image at 0x%x (a secure "
+                     "boot signature?), which a bundle cannot carry",
+                     target->name, target->flash.size - length, length);
 }
 
 static int locate(const struct molt_target *target, struct molt_bundle_app *app,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "molt/host/blank.h"
 #include "molt/ops/info.h"
 #include "molt/otadata.h"
 #include "ops/diff/diff_internal.h"
@@ -116,12 +117,7 @@ static int blank_chunk(void *context, uint32_t at, const uint8_t *a, const uint8
     (void)context;
     (void)at;
     (void)b;
-    for (uint32_t i = 0; i < n; i++) {
-        if (a[i] != 0xFF) {
-            return OTHER;
-        }
-    }
-    return MOLT_OK;
+    return molt_blank(a, n) ? MOLT_OK : OTHER;
 }
 
 int diff_is_blank(const struct diff_work *work, const struct molt_target *target,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "molt/host/blank.h"
 #include "molt/host/fs.h"
 #include "molt/ops/fs.h"
 #include "molt/ops/place.h"
@@ -19,9 +20,7 @@ static int is_erased(const struct molt_target *target, const struct molt_place *
         if (error) {
             return error;
         }
-        for (size_t i = 0; i < sizeof bytes; i++) {
-            *erased = *erased && bytes[i] == 0xFF;
-        }
+        *erased = *erased && molt_blank(bytes, sizeof bytes);
     }
     return MOLT_OK;
 }

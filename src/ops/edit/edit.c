@@ -18,20 +18,6 @@ uint32_t edit_inside(const struct edit_work *work, uint32_t offset, uint32_t siz
     return size < work->before_size - offset ? size : work->before_size - offset;
 }
 
-uint32_t edit_used(const uint8_t *bytes, uint32_t n)
-{
-    for (uint64_t word; n >= sizeof word; n -= (uint32_t)sizeof word) {
-        memcpy(&word, bytes + n - sizeof word, sizeof word);
-        if (word != UINT64_MAX) {
-            break;
-        }
-    }
-    while (n && bytes[n - 1] == 0xFF) {
-        n--;
-    }
-    return n;
-}
-
 int edit_fail_image(const struct edit_work *work, const char *kind, struct molt_info_image *found)
 {
     char thing[160];
@@ -141,7 +127,7 @@ static void survey_behind(struct edit_work *work)
                                      .label = "vfs"};
     old->behind = true;
     old->heir = EDIT_NONE;
-    old->used = edit_used(work->before + end, n);
+    old->used = molt_used(work->before + end, n);
 }
 
 static bool old_overlap(const struct edit_work *work)
@@ -169,7 +155,7 @@ static int survey(struct edit_work *work)
         if (old->p.offset < EDIT_FIRST) {
             n = 0; /* bootloader and table are nobody's content */
         }
-        old->used = n ? edit_used(work->before + old->p.offset, n) : 0;
+        old->used = n ? molt_used(work->before + old->p.offset, n) : 0;
         work->row[i].p = old->p;
         work->row[i].origin = (int)i;
     }
@@ -218,7 +204,7 @@ static void gather_pages(const struct edit_work *work, const struct edit_old *ol
     for (uint32_t at = 0; at < old->used; at += EDIT_SECTOR) {
         const uint8_t *page = work->before + old->p.offset + at;
         uint32_t n = edit_inside(work, old->p.offset + at, EDIT_SECTOR);
-        if (edit_used(page, n)) {
+        if (molt_used(page, n)) {
             memcpy(to, page, n);
             to += EDIT_SECTOR;
         }
@@ -307,7 +293,7 @@ static void say_cleared(const struct edit_work *work, const struct edit_row *row
 {
     uint32_t from = row->p.offset + row->keep;
     uint32_t n = edit_inside(work, from, row->p.size - row->keep);
-    if (row->fate == EDIT_FRESH && !row->behind && n && edit_used(work->before + from, n)) {
+    if (row->fate == EDIT_FRESH && !row->behind && n && molt_used(work->before + from, n)) {
         molt_plan_add(&work->edit->plan, MOLT_STEP_ERASE, from, n, row->p.label,
                       "starts erased; other bytes are there until now");
     }
@@ -436,7 +422,7 @@ static int fit_flash(struct edit_work *work)
             erase(work, old->p.offset, old->p.size); /* lost: the plan says so */
         }
     }
-    if (edit_used(edit->flash + edit->flash_size, edit->size - edit->flash_size)) {
+    if (molt_used(edit->flash + edit->flash_size, edit->size - edit->flash_size)) {
         return molt_fail(work->message, MOLT_E_RANGE,
                          "%s: reaches to 0x%x of the flash, the flash ends at 0x%x: expected a "
                          "firmware that fits",

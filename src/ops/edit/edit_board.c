@@ -48,11 +48,11 @@ static enum phase phase_of(const struct edit_work *work, uint32_t offset, const 
         return edit->flash_size > work->source->header_flash_size ? PHASE_BOOT_FIRST
                                                                   : PHASE_BOOT_LAST;
     }
-    *living = flashwrite_blank(now, EDIT_SECTOR) ? EDIT_NONE : living_at(work, offset);
+    *living = molt_blank(now, EDIT_SECTOR) ? EDIT_NONE : living_at(work, offset);
     if (*living == EDIT_NONE) {
         return PHASE_FREE;
     }
-    return flashwrite_blank(then, EDIT_SECTOR) ? PHASE_AFTER : PHASE_USED;
+    return molt_blank(then, EDIT_SECTOR) ? PHASE_AFTER : PHASE_USED;
 }
 
 static void say_window(struct edit_work *work, const uint32_t count[PHASE_COUNT],
@@ -103,7 +103,7 @@ int edit_plan_board(struct edit_work *work)
                              work->source->name, i * EDIT_SECTOR, molt_strerror(error));
         }
         enum phase phase = phase_of(work, i * EDIT_SECTOR, now, &living);
-        edit->phase[i] = (uint8_t)(phase | (flashwrite_blank(now, EDIT_SECTOR) ? PHASE_BLANK : 0));
+        edit->phase[i] = (uint8_t)(phase | (molt_blank(now, EDIT_SECTOR) ? PHASE_BLANK : 0));
         edit->sectors += phase != PHASE_SAME;
         count[phase]++;
         if (phase == PHASE_USED) {

@@ -55,7 +55,7 @@ static uint32_t used_pages(const struct edit_work *work, const struct edit_old *
     uint32_t count = 0;
     for (uint32_t at = 0; at < old->used; at += NVS_PAGE) {
         uint32_t n = edit_inside(work, old->p.offset + at, NVS_PAGE);
-        count += edit_used(work->before + old->p.offset + at, n) != 0;
+        count += molt_used(work->before + old->p.offset + at, n) != 0;
     }
     return count;
 }
@@ -282,7 +282,7 @@ void edit_find_strays(struct edit_work *work)
         uint32_t from = 0, size = 0;
         for (uint32_t at = 0; at < n; at += EDIT_SECTOR) {
             uint32_t here = row->p.offset + at, step = n - at < EDIT_SECTOR ? n - at : EDIT_SECTOR;
-            if (!in_old(work, here) && edit_used(work->before + here, step) &&
+            if (!in_old(work, here) && molt_used(work->before + here, step) &&
                 !begun(work, row, here, step)) {
                 from = size ? from : here;
                 size = here + step - from;

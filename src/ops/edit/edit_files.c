@@ -260,7 +260,7 @@ int edit_fit_files(struct edit_work *work, struct edit_row *row, const struct ed
     }
     if (row->image) {
         row->fate = EDIT_REBUILT;
-        row->keep = edit_used(row->image, row->p.size);
+        row->keep = molt_used(row->image, row->p.size);
     }
     return error;
 }
@@ -303,7 +303,7 @@ static struct edit_row *row_of_files(struct edit_work *work)
     row->origin = EDIT_NONE;
     row->behind = work->behind = true;
     uint32_t n = edit_inside(work, end, row->p.size);
-    if (n && edit_used(work->before + end, n)) {
+    if (n && molt_used(work->before + end, n)) {
         edit_lose(work, "vfs", end, n, "bytes that are in no partition, where files come to lie");
     }
     return row;
@@ -351,7 +351,7 @@ static int put_into(struct edit_work *work, struct edit_row *row, const struct m
     }
     row->image = scratch.bytes; /* freed with the row, also after an error */
     row->fate = EDIT_REBUILT;
-    uint32_t used = edit_used(row->image, row->p.size);
+    uint32_t used = molt_used(row->image, row->p.size);
     row->keep = (used + EDIT_SECTOR - 1) / EDIT_SECTOR * EDIT_SECTOR;
     if (!error) {
         molt_plan_add(&work->edit->plan, MOLT_STEP_WRITE, row->p.offset, row->p.size, row->p.label,

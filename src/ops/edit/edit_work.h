@@ -3,6 +3,7 @@
 #ifndef OPS_EDIT_WORK_H
 #define OPS_EDIT_WORK_H
 
+#include "molt/host/blank.h"
 #include "molt/ops/edit.h"
 #include "molt/ops/info.h"
 
@@ -74,7 +75,6 @@ struct edit_work {
 
 /* edit.c */
 uint32_t edit_inside(const struct edit_work *work, uint32_t offset, uint32_t size);
-uint32_t edit_used(const uint8_t *bytes, uint32_t n); /* up to the last that is not FF */
 int edit_fail_image(const struct edit_work *work, const char *kind, struct molt_info_image *found);
 enum edit_class edit_class_of(const struct molt_partition *row);
 

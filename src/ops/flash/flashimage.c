@@ -180,8 +180,8 @@ static void plan_put(const struct flash_work *work, const char *what, uint32_t o
 static int plan_app(struct flash_work *work, const struct molt_partition *row)
 {
     uint32_t n = flash_in_file(work, row->offset, row->size);
-    if (flashwrite_blank(work->image->bytes + row->offset, n)) {
-        if (!flashwrite_blank(work->job->have + row->offset, 32)) {
+    if (molt_blank(work->image->bytes + row->offset, n)) {
+        if (!molt_blank(work->job->have + row->offset, 32)) {
             molt_plan_add(
                 &work->job->plan, MOLT_STEP_KEEP, row->offset, row->size, row->label,
                 "the firmware has nothing for it; what is there stays, but does not boot");
@@ -203,7 +203,7 @@ static void plan_data(const struct flash_work *work, const struct molt_partition
     uint32_t head = row->size;
     if (row->type == MOLT_PARTITION_DATA && row->subtype == MOLT_DATA_OTADATA) {
         flash_clear(work, row->offset, row->size);
-        if (!flashwrite_blank(have, row->size)) {
+        if (!molt_blank(have, row->size)) {
             molt_plan_add(plan, MOLT_STEP_ERASE, row->offset, row->size, row->label,
                           "so that the new firmware boots: factory, or slot ota_0");
         }
@@ -212,12 +212,12 @@ static void plan_data(const struct flash_work *work, const struct molt_partition
     if (flash_takes_kept(work, row)) {
         return;
     }
-    if (!flashwrite_blank(work->image->bytes + row->offset, n)) {
+    if (!molt_blank(work->image->bytes + row->offset, n)) {
         plan_put(work, row->label, row->offset, n, "the firmware brings its content");
         return;
     }
     if (same_row(work->target, row) && !work->request->erase_all) {
-        if (!flashwrite_blank(have, row->size)) {
+        if (!molt_blank(have, row->size)) {
             molt_plan_add(plan, MOLT_STEP_KEEP, row->offset, row->size, row->label,
                           "the same partition as before: what it holds stays");
         }
@@ -227,7 +227,7 @@ static void plan_data(const struct flash_work *work, const struct molt_partition
         head = FS_HEAD;
     }
     flash_clear(work, row->offset, head);
-    if (!flashwrite_blank(have, head)) {
+    if (!molt_blank(have, head)) {
         molt_plan_add(plan, MOLT_STEP_ERASE, row->offset, head, row->label,
                       "a new or moved partition; the device makes its content anew");
     }
@@ -274,7 +274,7 @@ static int plan_dump(struct flash_work *work)
     for (uint32_t i = 0; i < image->table.count && !error; i++) {
         const struct molt_partition *row = &image->table.row[i];
         uint32_t n = flash_in_file(work, row->offset, row->size);
-        if (row->type == MOLT_PARTITION_APP && !flashwrite_blank(image->bytes + row->offset, n)) {
+        if (row->type == MOLT_PARTITION_APP && !molt_blank(image->bytes + row->offset, n)) {
             error = check_app(work, row->label, row->offset, row->size, row->offset);
         }
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host/memflash.h"
+#include "molt/host/blank.h"
 #include "molt/host/fs.h"
 #include "molt/ops/fs.h"
 #include "ops/flash/flashimage_internal.h"
@@ -16,7 +17,7 @@
 bool flash_image_blank(const struct flash_work *work, uint32_t offset, uint32_t size)
 {
     uint32_t n = flash_in_file(work, offset, size);
-    return n == 0 || flashwrite_blank(work->image->bytes + offset, n);
+    return n == 0 || molt_blank(work->image->bytes + offset, n);
 }
 
 void flash_result(const struct flash_work *work, struct molt_target *result)
@@ -194,7 +195,7 @@ void flash_plan_behind(struct flash_work *work)
     if (same) {
         molt_plan_add(&work->job->plan, MOLT_STEP_KEEP, now.offset, now.size, now.label,
                       "behind the last partition, as before: what it holds stays");
-    } else if (behind && !flashwrite_blank(work->job->have + now.offset, head)) {
+    } else if (behind && !molt_blank(work->job->have + now.offset, head)) {
         flash_clear(work, now.offset, head);
         molt_plan_add(&work->job->plan, MOLT_STEP_ERASE, now.offset, head, now.label,
                       "the files' new place: the device would misread what is there");
@@ -221,10 +222,7 @@ static int too_small(const struct carry *carry, const char *words, uint32_t need
 /* Bytes up to the last that is not FF, whole sectors. */
 static uint32_t used(const uint8_t *bytes, uint32_t n)
 {
-    while (n > 0 && bytes[n - 1] == 0xFF) {
-        n--;
-    }
-    return (n + FLASH_SECTOR - 1) / FLASH_SECTOR * FLASH_SECTOR;
+    return (molt_used(bytes, n) + FLASH_SECTOR - 1) / FLASH_SECTOR * FLASH_SECTOR;
 }
 
 /* NVS finds its pages by the numbers in them, wherever they lie, and needs one that is free. */
@@ -238,7 +236,7 @@ static int carry_settings(const struct carry *carry)
         return MOLT_OK;
     }
     for (uint32_t at = 0; at + NVS_PAGE <= carry->old.size; at += NVS_PAGE) {
-        if (flashwrite_blank(carry->from + at, NVS_PAGE)) {
+        if (molt_blank(carry->from + at, NVS_PAGE)) {
             continue;
         }
         if ((pages + 2) * NVS_PAGE <= carry->now.size) {

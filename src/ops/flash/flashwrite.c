@@ -2,11 +2,6 @@
 
 #include <string.h>
 
-bool flashwrite_blank(const uint8_t *bytes, uint32_t n)
-{
-    return n == 0 || (bytes[0] == 0xFF && memcmp(bytes, bytes + 1, n - 1) == 0);
-}
-
 int flashwrite_fail(const struct molt_target *target, int error, const char *doing, uint32_t offset,
                     struct molt_message *message)
 {
@@ -22,7 +17,7 @@ int flashwrite_sector(struct molt_target *target, uint32_t offset, const uint8_t
     if (error) {
         return flashwrite_fail(target, error, "erasing", offset, message);
     }
-    if (!flashwrite_blank(want, sizeof back)) {
+    if (!molt_blank(want, sizeof back)) {
         error = molt_flash_program(&target->flash, offset, want, sizeof back);
         if (error) {
             return flashwrite_fail(target, error, "writing", offset, message);

@@ -5,12 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "molt/host/blank.h"
 #include "molt/host/message.h"
 #include "molt/host/target.h"
 
 #define FLASHWRITE_SECTOR 4096u
-
-bool flashwrite_blank(const uint8_t *bytes, uint32_t n);
 
 /* "TARGET: doing at 0x...: why; run the same command again to go on". Returns error. */
 int flashwrite_fail(const struct molt_target *target, int error, const char *doing, uint32_t offset,

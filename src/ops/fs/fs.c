@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "host/memflash.h"
+#include "molt/host/blank.h"
 #include "molt/host/file.h"
 #include "ops/fs/fs_internal.h"
 
@@ -50,9 +51,7 @@ static int look_if_blank(struct molt_fsops *s, struct molt_message *message)
             return molt_fail(message, error, "%s: %s cannot be read at 0x%x: %s", s->target->name,
                              s->place.label, s->place.offset + at, molt_strerror(error));
         }
-        for (uint32_t i = 0; i < n; i++) {
-            s->blank = s->blank && bytes[i] == 0xFF;
-        }
+        s->blank = molt_blank(bytes, n);
     }
     return MOLT_OK;
 }

@@ -3,22 +3,13 @@
 #include <string.h>
 
 #include "host/esp8266.h"
+#include "molt/host/blank.h"
 #include "molt/manifest.h"
 #include "molt/otadata.h"
 #include "molt/pack/bundle.h"
 #include "ops/info/identify_internal.h"
 
 /* ---- otadata ---- */
-
-static bool erased(const uint8_t *bytes, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        if (bytes[i] != 0xFF) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* Two sectors with a record each and nothing behind it; one record at least is right. */
 bool identify_is_otadata(const uint8_t *bytes, uint32_t n)
@@ -29,8 +20,8 @@ bool identify_is_otadata(const uint8_t *bytes, uint32_t n)
     }
     molt_otadata_parse(&pair, bytes, bytes + MOLT_OTADATA_SECTOR);
     for (uint32_t i = 0; i < 2; i++) {
-        if (!erased(bytes + i * MOLT_OTADATA_SECTOR + MOLT_OTADATA_RECORD_SIZE,
-                    MOLT_OTADATA_SECTOR - MOLT_OTADATA_RECORD_SIZE)) {
+        if (!molt_blank(bytes + i * MOLT_OTADATA_SECTOR + MOLT_OTADATA_RECORD_SIZE,
+                        MOLT_OTADATA_SECTOR - MOLT_OTADATA_RECORD_SIZE)) {
             return false;
         }
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "molt/host/blank.h"
 #include "molt/host/digest.h"
 
 /* Small enough for a processor's first cache: each byte is copied, hashed and summed. */
@@ -14,15 +15,8 @@
 static bool is_erased(const struct molt_flash *flash, uint32_t offset)
 {
     uint8_t bytes[32];
-    if (molt_flash_read(flash, offset, bytes, sizeof bytes) != MOLT_OK) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        if (bytes[i] != 0xFF) {
-            return false;
-        }
-    }
-    return true;
+    return molt_flash_read(flash, offset, bytes, sizeof bytes) == MOLT_OK &&
+           molt_blank(bytes, sizeof bytes);
 }
 
 static int judge(struct molt_info_image *found, const struct molt_chip *chip)

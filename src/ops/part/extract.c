@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "molt/host/blank.h"
 #include "molt/ops/place.h"
 #include "ops/part/appcheck.h"
 #include "ops/part/part_internal.h"
@@ -102,11 +103,7 @@ static int take(struct molt_extract *extract, const struct molt_target *image,
                          molt_strerror(error));
     }
     extract->n = with_signature(extract->bytes, length, place->size);
-    uint32_t used = place->size;
-    while (used > extract->n && extract->bytes[used - 1] == 0xFF) {
-        used--;
-    }
-    extract->left_over = used - extract->n;
+    extract->left_over = molt_used(extract->bytes + extract->n, place->size - extract->n);
     return MOLT_OK;
 }
 

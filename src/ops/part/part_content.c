@@ -15,7 +15,7 @@ static bool place_blank(const struct molt_target *target, const struct molt_plac
     }
     for (uint32_t at = place->offset; at < end; at += sizeof bytes) {
         uint32_t n = end - at < sizeof bytes ? end - at : (uint32_t)sizeof bytes;
-        if (molt_place_read(target, at, bytes, n) != MOLT_OK || !flashwrite_blank(bytes, n)) {
+        if (molt_place_read(target, at, bytes, n) != MOLT_OK || !molt_blank(bytes, n)) {
             return false;
         }
     }

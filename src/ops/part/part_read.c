@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "molt/host/blank.h"
 #include "molt/ops/part.h"
 #include "ops/part/part_internal.h"
 
@@ -9,11 +10,7 @@
 
 static uint32_t trimmed(const uint8_t *bytes, uint32_t n, uint32_t unit)
 {
-    uint32_t used = n;
-    while (used > 0 && bytes[used - 1] == 0xFF) {
-        used--;
-    }
-    used = (used + unit - 1) / unit * unit;
+    uint32_t used = (molt_used(bytes, n) + unit - 1) / unit * unit;
     return used < n ? used : n;
 }
 
