@@ -104,3 +104,25 @@ def test_power_cut_at_each_operation(molt, board, dump, tmp_path, words):
             windows += 1
         cut += max(1, cut // 8)
     assert flash(board) == want and windows <= 2
+
+
+def test_the_table_comes_behind_the_data_that_it_names(molt, board, dump, tmp_path):
+    """Also where that data is written over what is in use: a new table never names what is not there yet."""
+    words = ["--move", "vfs=0x51000"]
+    assert "overwritten while it is in use" in molt.ok("edit", "sim:board", *words, "--dry-run")
+    molt.ok("edit", "dump.bin", *words, "-o", "out.bin")
+    want = (tmp_path / "out.bin").read_bytes()
+    cut, old, new = 1, 0, 0
+    while True:
+        shutil.rmtree(board)
+        molt.ok("sim", "new", "sim:board", "--flash", "dump.bin")
+        if molt("edit", "sim:board", *words, "--cut", cut).returncode == 0:
+            break
+        now = flash(board)
+        old += now[0x8000:0x9000] == dump[0x8000:0x9000]
+        if now[0x8000:0x9000] == want[0x8000:0x9000]:
+            new += 1  # what is to be erased comes last: it is not used any more
+            assert all(now[at:at + 0x1000] == want[at:at + 0x1000] for at in range(0x9000, len(want), 0x1000)
+                       if want[at:at + 0x1000].strip(b"\xff"))
+        cut += 1
+    assert old >= 4 and new >= 1 and flash(board) == want
