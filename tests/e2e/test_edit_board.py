@@ -106,6 +106,7 @@ def test_power_cut_at_each_operation(molt, board, dump, tmp_path, words):
     assert flash(board) == want and windows <= 2
 
 
+@pytest.mark.fast
 def test_the_table_comes_behind_the_data_that_it_names(molt, board, dump, tmp_path):
     """Also where that data is written over what is in use: a new table never names what is not there yet."""
     words = ["--move", "vfs=0x51000"]
