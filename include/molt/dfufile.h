@@ -62,6 +62,47 @@ int molt_dfuse_next_target(struct molt_dfuse *dfuse, struct molt_dfuse_target *t
 int molt_dfuse_next_element(struct molt_dfuse *dfuse, struct molt_dfuse_element *element,
                             struct molt_diag *diag);
 
+/* ---- prefixes of plain files, part of what the device gets ---- */
+
+enum molt_dfu_prefix_kind {
+    MOLT_DFU_PREFIX_NONE,
+    MOLT_DFU_PREFIX_STELLARIS, /* TI Stellaris and Tiva: command, address / 1024, length (spmu003)
+                                */
+    MOLT_DFU_PREFIX_LPC /* NXP LPC, unencrypted: length in units of 512 bytes (UM10503, 5.3.3) */
+};
+
+struct molt_dfu_prefix {
+    enum molt_dfu_prefix_kind kind;
+    uint32_t size;    /* of the prefix: 8, 16; 0 = none */
+    uint32_t address; /* Stellaris: a multiple of 1024, below 64 MB */
+    uint32_t length;  /* as the prefix says; Stellaris: bytes behind it; LPC: with it, rounded up */
+};
+
+/* Of n bytes without the suffix. Short marks: bytes of other meaning may look so. A length that
+ * does not fit what follows means none. */
+void molt_dfu_parse_prefix(struct molt_dfu_prefix *prefix, const uint8_t *bytes, uint32_t n);
+
+/* ---- writing: each fills the bytes that its name says ---- */
+
+#define MOLT_DFUSE_PREFIX_SIZE  11u
+#define MOLT_DFUSE_TARGET_SIZE  274u
+#define MOLT_DFUSE_ELEMENT_SIZE 8u
+
+/* image_size: all but the suffix, or with it; see struct molt_dfuse. */
+void molt_dfuse_write_prefix(uint8_t bytes[11], uint32_t image_size, uint8_t target_count);
+/* size and element_count are those of the target; no name ("") is written as unnamed. */
+void molt_dfuse_write_target(uint8_t bytes[274], const struct molt_dfuse_target *target);
+void molt_dfuse_write_element(uint8_t bytes[8], uint32_t address, uint32_t size);
+
+/* length behind the prefix; see struct molt_dfu_prefix for what the kinds carry. Returns the bytes
+ * written, at most 16. MOLT_E_ALIGNMENT, MOLT_E_RANGE (address, length). */
+int molt_dfu_write_prefix(uint8_t bytes[16], enum molt_dfu_prefix_kind kind, uint32_t address,
+                          uint32_t length);
+
+/* The 16 bytes at bytes + n for the n bytes before, with the CRC of all; length and CRCs of *suffix
+ * are not looked at. */
+void molt_dfu_write_suffix(uint8_t *bytes, uint32_t n, const struct molt_dfu_suffix *suffix);
+
 #ifdef __cplusplus
 }
 #endif
