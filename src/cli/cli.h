@@ -19,6 +19,7 @@ enum cli_exit {
 };
 
 struct cli_args;
+struct cli_progress;
 
 /* One option; --help, the man page and the parser read the same rows. The table ends with a row of
  * zeros. */
@@ -55,6 +56,7 @@ struct cli_args {
     int option_count;
     const char *operand[CLI_MAX_OPERANDS];
     int operand_count;
+    struct cli_progress *progress; /* of this run; its mode is what --progress says */
 };
 
 /* Value of the last occurrence; NULL when it was not given. A given switch yields "". */
@@ -81,10 +83,10 @@ int cli_check_outputs(const struct cli_args *args);
 int cli_check_change(const struct cli_args *args, const struct molt_target *target,
                      struct molt_message *message);
 
-/* A progress call-back that draws one line on a terminal and nothing elsewhere. Finish with
- * cli_progress_end. */
-void cli_progress_start(struct molt_progress *progress);
-void cli_progress_end(void);
+/* A progress call-back that tells what --progress asks for on standard error. Finish with
+ * cli_progress_end, before anything else is printed; cli_fail does so too. */
+void cli_progress_start(const struct cli_args *args, struct molt_progress *progress);
+void cli_progress_end(const struct cli_args *args);
 
 /* Prints 12345678 as "11.8 MB", into a caller's buffer of 16. Binary multiples. */
 const char *cli_size(uint64_t bytes, char text[16]);

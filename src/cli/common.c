@@ -45,7 +45,7 @@ bool cli_parse_size(const char *text, uint64_t limit, uint64_t *value)
 
 int cli_fail(const struct cli_args *args, const struct molt_message *message)
 {
-    cli_progress_end();
+    cli_progress_end(args);
     fflush(stdout);
     fprintf(stderr, "molt %s: ", args->verb->name);
     process_print_safe(stderr, message->text);
@@ -118,37 +118,6 @@ int cli_check_change(const struct cli_args *args, const struct molt_target *targ
                          target->name);
     }
     return MOLT_OK;
-}
-
-static int draw(void *context, const char *what, uint64_t done, uint64_t total)
-{
-    (void)context;
-    if (isatty(STDERR_FILENO)) {
-        if (total) {
-            unsigned percent = (unsigned)(done * 100 / total);
-            fprintf(stderr, "\r\033[K%-9s %3u%%  [%.*s%.*s]", what, percent, (int)(percent / 4),
-                    "#########################", 25 - (int)(percent / 4),
-                    ".........................");
-        } else {
-            fprintf(stderr, "\r\033[K%-9s %llu", what, (unsigned long long)done);
-        }
-        fflush(stderr);
-    }
-    return 0;
-}
-
-void cli_progress_start(struct molt_progress *progress)
-{
-    progress->report = draw;
-    progress->context = NULL;
-}
-
-void cli_progress_end(void)
-{
-    if (isatty(STDERR_FILENO)) {
-        fputs("\r\033[K", stderr);
-        fflush(stderr);
-    }
 }
 
 const char *cli_size(uint64_t bytes, char text[16])

@@ -87,9 +87,9 @@ static int print_and_commit(struct cli_args *args, struct molt_fsops *session,
     if (cli_has(args, "dry-run")) {
         printf("nothing was written (--dry-run); afterwards ");
     } else if (changes->count || output) {
-        cli_progress_start(&progress);
+        cli_progress_start(args, &progress);
         error = molt_fsops_commit(session, changes, output, &progress, message);
-        cli_progress_end();
+        cli_progress_end(args);
         if (!error) {
             printf("written: ");
             process_print_safe(stdout, output ? output : session->target->name);

@@ -1,13 +1,17 @@
 #include "cli/parse.h"
 
 #include "cli/process.h"
+#include "cli/progress.h"
 
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Rows that every verb has. */
-const struct cli_option cli_common_options[] = {{"help", 'h', NULL, "print this help"}, {0}};
+const struct cli_option cli_common_options[] = {
+    {"help", 'h', NULL, "print this help"},
+    {"progress", 0, "MODE", "auto (one line, on terminals only), json (lines of JSON) or none"},
+    {0}};
 
 /* Number, space, meaning; docs/molt.md has the same. */
 const char *const cli_exit_codes[] = {"0 done", "1 failed, or something is wrong",
@@ -201,6 +205,23 @@ static int parse_options(struct cli_args *args, int argc, char **argv, bool *hel
     return CLI_OK;
 }
 
+/* What every verb checks of its words before it runs. */
+static int check(struct cli_args *args)
+{
+    const struct cli_verb *verb = args->verb;
+    const char *mode = cli_option(args, "progress");
+    if (args->operand_count < verb->least_operands) {
+        return cli_usage(args, "too few operands: expected %s", verb->operands);
+    }
+    if (verb->most_operands >= 0 && args->operand_count > verb->most_operands) {
+        return cli_usage(args, "unexpected operand '%s'", args->operand[verb->most_operands]);
+    }
+    if (mode && !cli_progress_parse(mode, &args->progress->mode)) {
+        return cli_usage(args, "--progress '%s': expected auto, json or none", mode);
+    }
+    return cli_check_outputs(args);
+}
+
 int cli_run(int argc, char **argv)
 {
     int used = 0;
@@ -208,7 +229,10 @@ int cli_run(int argc, char **argv)
     if (!verb) {
         return unknown_verb(argv[1]);
     }
-    struct cli_args args = {.verb = verb, .option = calloc((size_t)argc + 1, sizeof *args.option)};
+    struct cli_progress progress = {.mode = CLI_PROGRESS_AUTO};
+    struct cli_args args = {.verb = verb,
+                            .option = calloc((size_t)argc + 1, sizeof *args.option),
+                            .progress = &progress};
     if (!args.option) {
         fputs("molt: out of memory\n", stderr);
         return CLI_FAILED;
@@ -218,14 +242,8 @@ int cli_run(int argc, char **argv)
     if (code == CLI_OK && help) {
         cli_print_help(verb, stdout);
     } else if (code == CLI_OK) {
-        if (args.operand_count < verb->least_operands) {
-            code = cli_usage(&args, "too few operands: expected %s", verb->operands);
-        } else if (verb->most_operands >= 0 && args.operand_count > verb->most_operands) {
-            code = cli_usage(&args, "unexpected operand '%s'", args.operand[verb->most_operands]);
-        } else {
-            code = cli_check_outputs(&args);
-            code = code == CLI_OK ? verb->run(&args) : code;
-        }
+        code = check(&args);
+        code = code == CLI_OK ? verb->run(&args) : code;
     }
     free(args.option);
     return code;

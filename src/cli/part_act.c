@@ -56,9 +56,9 @@ static int do_it(struct cli_args *args, const struct molt_part_job *job, struct 
 {
     struct molt_progress progress;
     const char *out = cli_option(args, "output");
-    cli_progress_start(&progress);
+    cli_progress_start(args, &progress);
     int error = molt_part_run(job, target, &progress, message);
-    cli_progress_end();
+    cli_progress_end(args);
     if (!error) {
         error = molt_part_save(job, target, out, message);
     }

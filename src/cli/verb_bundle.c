@@ -167,11 +167,11 @@ static int create(struct cli_args *args, const struct molt_bundle_request *reque
         molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");
         return cli_fail(args, &message);
     }
-    cli_progress_start(&progress);
+    cli_progress_start(args, &progress);
     if (molt_bundle_create(report, request, &progress, &message) < 0) {
         code = cli_fail(args, &message);
     } else {
-        cli_progress_end();
+        cli_progress_end(args);
         if (report->app.extracted) {
             printf("app         taken from partition %s at 0x%x of %s\n", report->app.label,
                    report->app.offset, request->app);

@@ -201,9 +201,9 @@ static int compare(const struct cli_args *args, struct molt_target *a, struct mo
 {
     struct molt_progress progress;
     struct molt_diff diff = {0};
-    cli_progress_start(&progress);
+    cli_progress_start(args, &progress);
     int error = molt_diff_targets(&diff, a, b, &progress, message);
-    cli_progress_end();
+    cli_progress_end(args);
     if (!error) {
         *code = diff.count ? CLI_DIFFERS : CLI_OK;
         if (cli_has(args, "json")) {

@@ -113,9 +113,9 @@ static int write_board(const struct cli_args *args, const struct molt_edit *edit
         target->board->nor.cut_at = target->board->nor.operations + cut;
         target->board->nor.cut = MOLT_CUT_TORN;
     }
-    cli_progress_start(&progress);
+    cli_progress_start(args, &progress);
     int error = molt_edit_run(edit, target, &progress, message);
-    cli_progress_end();
+    cli_progress_end(args);
     if (!error) {
         printf("written and verified: %s\n", target->name);
     }

@@ -105,9 +105,9 @@ static int do_it(struct cli_args *args, const struct molt_flashimage *job,
     if (error) {
         return error;
     }
-    cli_progress_start(&progress);
+    cli_progress_start(args, &progress);
     error = molt_flashimage_run(job, target, &progress, message);
-    cli_progress_end();
+    cli_progress_end(args);
     if (!error && !cli_has(args, "json")) {
         printf("written and verified: %s\n", target->name);
     }

@@ -107,9 +107,9 @@ static int get(struct cli_args *args, struct molt_fsops *session, int *code,
         error = molt_fsops_plan_get(&fetches, session->fs, &request, message);
     }
     if (!error && !dry_run) {
-        cli_progress_start(&progress);
+        cli_progress_start(args, &progress);
         error = molt_fsops_get(&fetches, session->fs, &progress, message);
-        cli_progress_end();
+        cli_progress_end(args);
     }
     if (!error) {
         print_fetches(&fetches, dry_run);

@@ -83,12 +83,12 @@ static int read_all(struct cli_args *args, struct one *ones, uint32_t count,
 {
     struct molt_progress progress;
     int error = MOLT_OK;
-    cli_progress_start(&progress);
+    cli_progress_start(args, &progress);
     for (uint32_t i = 0; !error && i < count; i++) {
         error = molt_part_read(target, ones[i].name, cli_has(args, "trim"), &ones[i].bytes,
                                &ones[i].n, &progress, message);
     }
-    cli_progress_end();
+    cli_progress_end(args);
     for (uint32_t i = 0; !error && i < count; i++) {
         error = write_one(&ones[i], message);
     }

@@ -114,8 +114,8 @@ static void print_result(const struct molt_update_request *request,
            request->target, report->target, report->files_only ? " with the new files" : "");
 }
 
-static int update(const struct molt_update_request *request, struct molt_update_session *session,
-                  struct molt_message *message)
+static int update(const struct cli_args *args, const struct molt_update_request *request,
+                  struct molt_update_session *session, struct molt_message *message)
 {
     struct molt_progress progress;
     print_plan(request, molt_update_report(session));
@@ -123,9 +123,9 @@ static int update(const struct molt_update_request *request, struct molt_update_
         printf("nothing was written (--dry-run)\n");
         return MOLT_OK;
     }
-    cli_progress_start(&progress);
+    cli_progress_start(args, &progress);
     int error = molt_update_run(session, &progress, message);
-    cli_progress_end();
+    cli_progress_end(args);
     if (!error) {
         print_result(request, molt_update_report(session));
     }
@@ -143,7 +143,7 @@ static int run(struct cli_args *args)
     }
     int error = molt_update_open(&session, &request, &message);
     if (!error) {
-        error = update(&request, session, &message);
+        error = update(args, &request, session, &message);
     }
     if (molt_update_close(session, &closing) < 0 && !error) {
         message = closing;

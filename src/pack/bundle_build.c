@@ -192,6 +192,7 @@ static int encode(struct build *build)
             build->done += n;
         }
     }
+    pack_report(build->progress, "compress", build->total, build->total);
     return MOLT_OK;
 }
 

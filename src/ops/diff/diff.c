@@ -72,10 +72,10 @@ const char *molt_diff_change_name(enum molt_diff_change change)
     return names[change];
 }
 
-int diff_progress(const struct diff_work *work, uint64_t done, uint64_t total)
+int diff_progress(const struct diff_work *work, const char *what, uint64_t done, uint64_t total)
 {
     if (work->progress && work->progress->report &&
-        work->progress->report(work->progress->context, "compare", done, total)) {
+        work->progress->report(work->progress->context, what, done, total)) {
         return molt_fail(work->message, MOLT_E_CANCELLED, "cancelled");
     }
     return MOLT_OK;

@@ -43,7 +43,7 @@ static int walk(const struct diff_work *work, const struct molt_place *a,
             error = chunk(context, at, bytes, bytes + CHUNK, n);
         }
         if (!error) {
-            error = diff_progress(work, at + n, size);
+            error = diff_progress(work, "compare", at + n, size);
         }
     }
     free(bytes);

@@ -212,7 +212,8 @@ static int compare_lists(struct diff_work *work, const char *place, const struct
         i += x != NULL;
         k += y != NULL;
         if (!error) {
-            error = diff_progress(work, i + k, a->items.count + (uint64_t)b->items.count);
+            error = diff_progress(work, "compare files", i + k,
+                                  a->items.count + (uint64_t)b->items.count);
         }
     }
     return error;

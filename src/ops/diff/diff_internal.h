@@ -25,7 +25,7 @@ enum molt_diff_change diff_by_side(bool in_a, bool in_b);
 void diff_words(char text[160], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* MOLT_E_CANCELLED when the user wants to stop; else MOLT_OK. */
-int diff_progress(const struct diff_work *work, uint64_t done, uint64_t total);
+int diff_progress(const struct diff_work *work, const char *what, uint64_t done, uint64_t total);
 
 /* A read that failed, with its message. */
 int diff_cannot_read(const struct diff_work *work, const struct molt_target *target,

@@ -169,5 +169,8 @@ int molt_edit_run(const struct molt_edit *edit, struct molt_target *target,
     for (int phase = PHASE_FREE; !error && phase < PHASE_COUNT; phase++) {
         error = write_phase(edit, target, (enum phase)phase, &done, progress, message);
     }
+    if (!error && progress && done) {
+        progress->report(progress->context, "write", done, done);
+    }
     return error;
 }

@@ -436,6 +436,9 @@ int molt_flashimage_run(const struct molt_flashimage *job, struct molt_target *t
         }
         done += SECTOR;
     }
+    if (progress && total) {
+        progress->report(progress->context, "write", total, total);
+    }
     int error = molt_flash_sync(&target->flash);
     if (error) {
         return flashwrite_fail(target, error, "finishing", 0, message);

@@ -86,6 +86,9 @@ int fsops_apply(struct molt_fs *fs, const struct molt_fs_changes *changes, uint3
             return error;
         }
     }
+    if (progress && progress->report && changes->count) {
+        progress->report(progress->context, "files", changes->count, changes->count);
+    }
     return MOLT_OK;
 }
 

@@ -331,6 +331,9 @@ int molt_fsops_get(const struct molt_fs_fetches *fetches, struct molt_fs *fs,
             return error;
         }
     }
+    if (progress && progress->report && fetches->count) {
+        progress->report(progress->context, "files", fetches->count, fetches->count);
+    }
     return MOLT_OK;
 }
 

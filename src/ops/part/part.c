@@ -311,6 +311,9 @@ int molt_part_run(const struct molt_part_job *job, struct molt_target *target,
     for (uint32_t i = 0; !error && i < job->piece_count; i++) {
         error = run_piece(target, after, &job->piece[i].place, progress, &done, total, message);
     }
+    if (!error && progress && total) {
+        progress->report(progress->context, "write", total, total);
+    }
     if (!error && molt_flash_sync(&target->flash)) {
         error = flashwrite_fail(target, MOLT_E_IO, "finishing", 0, message);
     }

@@ -29,6 +29,9 @@ static int read_all(const struct molt_target *target, const struct molt_place *p
                              place->label, place->offset + at, molt_strerror(error));
         }
     }
+    if (progress) {
+        progress->report(progress->context, "read", place->size, place->size);
+    }
     return MOLT_OK;
 }
 
