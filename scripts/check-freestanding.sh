@@ -1,5 +1,5 @@
 #!/bin/bash
-# check-freestanding.sh [--self-test]: the objects of core and engine, for rv32imc, armv6m, xtensawin and x86-64, import nothing but
+# check-freestanding.sh [--self-test]: the objects of core, engine and wire, for rv32imc, armv6m, xtensawin and x86-64, import nothing but
 # memcpy, memmove, memset, memcmp and what scripts/native/include/helpers.h has; they have no variables (.data, .bss).
 # Then the samples: each tests/freestanding/bad_*.c must be rejected, on at least one target, for the word after its EXPECT.
 # --self-test: the samples only.
@@ -77,9 +77,9 @@ self_test() {
 failed=0
 if [ "${1:-}" != --self-test ]; then
 	for target in $targets; do
-		judge "$target" "$top"/src/core/*.c "$top"/src/engine/*.c || failed=1
+		judge "$target" "$top"/src/core/*.c "$top"/src/engine/*.c "$top"/src/wire/*.c || failed=1
 	done
-	[ $failed = 0 ] && echo "core and engine: freestanding on $targets"
+	[ $failed = 0 ] && echo "core, engine and wire: freestanding on $targets"
 fi
 self_test || failed=1
 exit $failed

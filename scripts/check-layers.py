@@ -12,10 +12,10 @@ import sys
 import tree
 
 # "interface" is no folder: the headers of roles that one layer implements and another uses.
-INTERFACES = {"crypto", "error", "files", "flash", "progress", "source", "store"}
+INTERFACES = {"crypto", "error", "files", "flash", "progress", "source", "store", "usb"}
 
-# Headers without a source of their name.
-NAMED = {"stores": "engine"}
+# Headers without a source of their name, or of a name that begins sources of another layer too.
+NAMED = {"dfu": "wire", "stores": "engine"}
 
 MAY_INCLUDE = {
     "interface": {"interface"},

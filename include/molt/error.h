@@ -101,7 +101,34 @@ enum molt_error {
     MOLT_E_CONNECT = -102,
     MOLT_E_TLS = -103,
     MOLT_E_STALLED = -104,
-    MOLT_E_URL = -105
+    MOLT_E_URL = -105,
+
+    /* USB, and DFU devices */
+    MOLT_E_USB_STALL = -120,     /* the device refused the request */
+    MOLT_E_USB_GONE = -121,      /* unplugged, or it reset itself */
+    MOLT_E_USB_ACCESS = -122,    /* no permission: a udev rule is missing */
+    MOLT_E_USB_AMBIGUOUS = -123, /* more than one device is meant */
+    MOLT_E_DFU_DEVICE = -124,    /* the file is for another device */
+    MOLT_E_DFU_PROTECTED = -125, /* read-out or write protection */
+    MOLT_E_DFU_STATE = -126,     /* the device is in a state that nothing leads out of */
+    MOLT_E_DFU_FILES = -127,     /* would destroy the board's file system */
+
+    /* What a DFU device itself reports: -(130 + bStatus), USB DFU 1.1, 6.1.2 */
+    MOLT_E_DFU_TARGET = -131,
+    MOLT_E_DFU_FILE = -132,
+    MOLT_E_DFU_WRITE = -133,
+    MOLT_E_DFU_ERASE = -134,
+    MOLT_E_DFU_CHECK_ERASED = -135,
+    MOLT_E_DFU_PROG = -136,
+    MOLT_E_DFU_VERIFY = -137,
+    MOLT_E_DFU_ADDRESS = -138,
+    MOLT_E_DFU_NOTDONE = -139,
+    MOLT_E_DFU_FIRMWARE = -140,
+    MOLT_E_DFU_VENDOR = -141,
+    MOLT_E_DFU_USBR = -142,
+    MOLT_E_DFU_POR = -143,
+    MOLT_E_DFU_UNKNOWN = -144,
+    MOLT_E_DFU_STALLEDPKT = -145
 };
 
 /* A short lower-case English phrase, static; "unknown error" for numbers that are not above. */
