@@ -18,6 +18,7 @@ extern const struct cli_verb cli_verb_bundle_create, cli_verb_bundle_show;
 extern const struct cli_verb cli_verb_publish;
 extern const struct cli_verb cli_verb_update;
 extern const struct cli_verb cli_verb_provision;
+extern const struct cli_verb cli_verb_dfu_list;
 extern const struct cli_verb cli_verb_sim_new, cli_verb_sim_boot, cli_verb_sim_run;
 
 /* A row each, so that two new ones do not meet. */
@@ -60,6 +61,7 @@ const struct cli_verb *const cli_verbs[] = {
     &cli_verb_publish,
     &cli_verb_update,
     &cli_verb_provision,
+    &cli_verb_dfu_list,
     &cli_verb_sim_new,
     &cli_verb_sim_boot,
     &cli_verb_sim_run,

@@ -1,0 +1,42 @@
+#include "cli/dfu_common.h"
+
+#define LONGEST_WAIT_S 86400u
+
+int dfu_choice(const struct cli_args *args, int i, struct molt_dfu_choice *choice,
+               uint32_t *wait_ms)
+{
+    struct molt_message message;
+    const char *wait = cli_option(args, "wait"), *alternate = cli_option(args, "alt");
+    const char *text = i < args->operand_count ? args->operand[i] : "usb:";
+    uint64_t seconds = 0;
+    if (wait && !cli_parse_size(wait, LONGEST_WAIT_S, &seconds)) {
+        return cli_usage(args, "--wait %s: expected seconds, at most %u", wait, LONGEST_WAIT_S);
+    }
+    *wait_ms = (uint32_t)seconds * 1000;
+    if (molt_dfu_choice_parse(choice, text, &message) < 0 ||
+        (alternate && molt_dfu_choice_alternate(choice, alternate, &message) < 0)) {
+        return cli_usage(args, "%s", message.text);
+    }
+    return CLI_OK;
+}
+
+int dfu_open(const struct cli_args *args, int i, const struct molt_progress *progress,
+             struct molt_dfu_session **session)
+{
+    struct molt_message message;
+    struct molt_dfu_choice choice;
+    uint32_t wait_ms;
+    *session = NULL;
+    int code = dfu_choice(args, i, &choice, &wait_ms);
+    if (code != CLI_OK) {
+        return code;
+    }
+    int error = molt_dfu_session_open(session, &choice, wait_ms, progress, &message);
+    return error ? cli_fail(args, &message) : CLI_OK;
+}
+
+int dfu_close(const struct cli_args *args, struct molt_dfu_session *session, int code)
+{
+    struct molt_message message;
+    return molt_dfu_session_close(session, &message) < 0 ? cli_fail(args, &message) : code;
+}

@@ -1,0 +1,20 @@
+/* A device of libusb as the transport of control transfers. */
+#ifndef HOST_USB_DEVICE_H
+#define HOST_USB_DEVICE_H
+
+#include "host/usb_api.h"
+#include "molt/host/dfudevice.h"
+
+struct molt_usbdevice {
+    struct usb_api api;
+    libusb_context *context; /* its own; NULL while the bus is being listed */
+    libusb_device_handle *handle;
+    int claimed; /* interface; -1 = none */
+};
+
+/* Opens; returns libusb's error. End closes. */
+int usb_device_begin(struct molt_usbdevice *opened, const struct usb_api *api, libusb_device *usb,
+                     struct molt_usb *transport);
+void usb_device_end(struct molt_usbdevice *opened);
+
+#endif
