@@ -67,7 +67,7 @@ struct molt_dfu_image_request {
     const char *path; /* "-" = standard input; of molt_dfu_image_from_memory: the name to say */
     bool has_address;
     uint32_t address; /* of a raw file, or of a plain DFU file's content */
-    bool raw;         /* the bytes are raw whatever they look like (still unpacked) */
+    bool raw;         /* the bytes are raw whatever they look like, and not unpacked */
     bool accept_bad_crc;
 };
 
@@ -112,11 +112,11 @@ struct molt_dfu_form {
 };
 
 /*
- * A file of elements in their order: DfuSe (a target for each run of one alternate and name),
- * Intel HEX (32-bit addresses, by address), raw from the lowest address to the highest, plain (the
- * only element). *bytes is freed by the caller. MOLT_E_RANGE (too large, too many targets or
- * elements), MOLT_E_FORMAT (elements that overlap), MOLT_E_ARGUMENT (no element, several for a
- * plain file, a name of over 254 bytes), MOLT_E_NO_MEMORY.
+ * A file of elements: DfuSe (in their order, a target for each run of one alternate and name; a
+ * name of NULL is as ""), Intel HEX (32-bit addresses, by address), raw from the lowest address to
+ * the highest, plain (the only element). *bytes is freed by the caller. MOLT_E_RANGE (too large,
+ * too many targets or elements), MOLT_E_FORMAT (elements that overlap), MOLT_E_ARGUMENT (no
+ * element, several for a plain file, a name of over 254 bytes), MOLT_E_NO_MEMORY.
  */
 int molt_dfu_render(const struct molt_dfu_element *element, uint32_t count,
                     const struct molt_dfu_form *form, uint8_t **bytes, uint32_t *n,

@@ -210,7 +210,7 @@ static int read_bytes(struct molt_dfu_image *image, size_t n, const char *name,
 {
     struct image_file file = {.image = image, .name = name, .request = request, .message = message};
     int error = MOLT_OK;
-    if (molt_gzip_is(image->bytes, n)) {
+    if (!request->raw && molt_gzip_is(image->bytes, n)) {
         uint8_t *unpacked;
         error = molt_gunzip(name, image->bytes, n, MOLT_DFU_IMAGE_LIMIT, &unpacked, &n, message);
         if (!error) {
