@@ -19,6 +19,8 @@ extern const struct cli_verb cli_verb_publish;
 extern const struct cli_verb cli_verb_update;
 extern const struct cli_verb cli_verb_provision;
 extern const struct cli_verb cli_verb_dfu_list;
+extern const struct cli_verb cli_verb_dfu_read, cli_verb_dfu_erase;
+extern const struct cli_verb cli_verb_dfu_leave, cli_verb_dfu_detach, cli_verb_dfu_unprotect;
 extern const struct cli_verb cli_verb_sim_new, cli_verb_sim_boot, cli_verb_sim_run;
 
 /* A row each, so that two new ones do not meet. */
@@ -62,6 +64,11 @@ const struct cli_verb *const cli_verbs[] = {
     &cli_verb_update,
     &cli_verb_provision,
     &cli_verb_dfu_list,
+    &cli_verb_dfu_read,
+    &cli_verb_dfu_erase,
+    &cli_verb_dfu_leave,
+    &cli_verb_dfu_detach,
+    &cli_verb_dfu_unprotect,
     &cli_verb_sim_new,
     &cli_verb_sim_boot,
     &cli_verb_sim_run,
