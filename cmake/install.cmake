@@ -1,5 +1,5 @@
 # What `cmake --install` puts below the prefix: the command, its man pages, what it needs beside it (src/cli/share.c), and
-# libmolt: headers, static libraries, molt.pc.
+# libmolt: headers, static libraries, molt.pc; the udev rule.
 include(GNUInstallDirs)
 
 set(MOLT_MAN ${CMAKE_BINARY_DIR}/man)
@@ -32,6 +32,9 @@ endforeach()
 file(RELATIVE_PATH MOLT_PC_PREFIX /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
 configure_file(cmake/molt.pc.in ${CMAKE_BINARY_DIR}/molt.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/molt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# Where udev looks when the prefix is /usr; elsewhere the file is copied by hand: docs/dfu.md.
+install(FILES udev/60-molt.rules DESTINATION lib/udev/rules.d)
 
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${MOLT_DEPS}/src/littlefs_python-0.19.0/littlefs/LICENSE.md DESTINATION ${CMAKE_INSTALL_DOCDIR}

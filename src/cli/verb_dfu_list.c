@@ -2,6 +2,7 @@
 
 #include "cli/dfu_common.h"
 #include "cli/json.h"
+#include "molt/ops/dfu_board.h"
 
 static const struct cli_option options[] = {
     DFU_ROW_WAIT, {"json", 'j', NULL, "print one JSON object"}, {0}};
@@ -20,31 +21,34 @@ static const char details[] =
     "PID in hexadecimal or *; or sim:FOLDER.\n"
     "\n"
     "Keys of --json (null = not known):\n"
-    "  devices: [{target, known, vendor_id, product_id, release, bus, address, path, serial,\n"
+    "  devices: [{target, known, fits, vendor_id, product_id, release, bus, address, path, "
+    "serial,\n"
     "    manufacturer, product, error, alternates: [{configuration, interface, alternate, name,\n"
     "    mode (\"dfu\" or \"run-time\"), dfuse, version, transfer_size, detach_timeout_ms,\n"
     "    download, upload, manifestation_tolerant, will_detach, quirks: [name], map: null or\n"
     "    {name, bytes, truncated, segments: [{start, end, sector_size, count, readable, erasable,\n"
     "    writable}]}}]}]";
 
-/* bcdDFUVersion and bcdDevice: "1.1a", "22.0". */
-static const char *bcd(uint16_t value, char text[8])
+/* bcdDFUVersion: "1.0", "1.1", "1.1a". */
+static const char *version_of(const struct molt_dfu_interface *facts, char text[8])
 {
-    snprintf(text, 8, "%x.%x", value >> 8, value & 0xFF);
+    unsigned minor = facts->version & 0xFF;
+    snprintf(text, 8, "%x.%x", facts->version >> 8, minor & 0xF ? minor : minor >> 4);
     return text;
 }
 
-static uint32_t quirks_of(const struct molt_dfu_device *device,
-                          const struct molt_dfu_alternate *alternate)
+/* The boards whose flash looks so; false: none that is known. */
+static bool boards_of(const struct molt_dfu_device *device, struct molt_dfu_files *files)
 {
-    const struct molt_dfu_identity identity = {.vendor = device->vendor,
-                                               .product = device->product,
-                                               .device = device->device,
-                                               .manufacturer = device->manufacturer,
-                                               .product_name = device->product_name,
-                                               .map = alternate->name,
-                                               .dfu_version = alternate->facts.version};
-    return molt_dfu_quirks_of(&identity);
+    for (uint32_t i = 0; i < device->alternate_count; i++) {
+        const struct molt_dfu_alternate *alternate = &device->alternate[i];
+        if (device->known && alternate->has_map &&
+            molt_dfu_board_files(files, NULL, &alternate->map, 0, NULL) == MOLT_OK &&
+            files->count > 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void json_hex4(struct json_out *json, const char *key, uint16_t value)
@@ -95,7 +99,7 @@ static void json_alternate(struct json_out *json, const struct molt_dfu_device *
     json_name(json, "name", alternate->name);
     json_text(json, "mode", facts->run_time ? "run-time" : "dfu");
     json_bool(json, "dfuse", alternate->dfuse);
-    json_text(json, "version", facts->version ? bcd(facts->version, text) : NULL);
+    json_text(json, "version", facts->version ? version_of(facts, text) : NULL);
     json_number(json, "transfer_size", facts->transfer_size);
     json_number(json, "detach_timeout_ms", facts->detach_timeout_ms);
     json_bool(json, "download", facts->attributes & MOLT_DFU_CAN_DOWNLOAD);
@@ -103,7 +107,7 @@ static void json_alternate(struct json_out *json, const struct molt_dfu_device *
     json_bool(json, "manifestation_tolerant", facts->attributes & MOLT_DFU_TOLERANT);
     json_bool(json, "will_detach", facts->attributes & MOLT_DFU_WILL_DETACH);
     json_open(json, "quirks", '[');
-    for (uint32_t bit = 0, quirks = quirks_of(device, alternate); bit < 32; bit++) {
+    for (uint32_t bit = 0, quirks = molt_dfu_device_quirks(device, alternate); bit < 32; bit++) {
         if (quirks >> bit & 1) {
             json_text(json, NULL, molt_dfu_quirk_name((uint32_t)1 << bit));
         }
@@ -119,9 +123,11 @@ static void json_alternate(struct json_out *json, const struct molt_dfu_device *
 
 static void json_device(struct json_out *json, const struct molt_dfu_device *device)
 {
+    struct molt_dfu_files files;
     json_open(json, NULL, '{');
     json_text(json, "target", device->target);
     json_text(json, "known", device->known);
+    json_text(json, "fits", boards_of(device, &files) ? files.words : NULL);
     json_hex4(json, "vendor_id", device->vendor);
     json_hex4(json, "product_id", device->product);
     json_hex4(json, "release", device->device);
@@ -166,7 +172,7 @@ static void print_alternate(const struct molt_dfu_device *device,
         printf("  (its application runs: 'molt dfu detach' brings it into DFU mode)");
     }
     printf("\n      %s%s, %u bytes a transfer%s%s%s, interface %u",
-           alternate->dfuse ? "DfuSe " : "DFU ", facts->version ? bcd(facts->version, text) : "1.0",
+           alternate->dfuse ? "DfuSe " : "DFU ", facts->version ? version_of(facts, text) : "1.0",
            facts->transfer_size, facts->attributes & MOLT_DFU_CAN_DOWNLOAD ? ", writes" : "",
            facts->attributes & MOLT_DFU_CAN_UPLOAD ? ", reads" : "",
            facts->attributes & MOLT_DFU_TOLERANT ? ", stays after writing" : "",
@@ -182,7 +188,7 @@ static void print_alternate(const struct molt_dfu_device *device,
 
 static void print_device(const struct molt_dfu_device *device)
 {
-    char text[8];
+    struct molt_dfu_files files;
     printf("%s\n  %s", device->target,
            device->known ? device->known : "not known to Molt: used only when it is named so");
     if (device->product_name[0] || device->manufacturer[0]) {
@@ -190,8 +196,11 @@ static void print_device(const struct molt_dfu_device *device)
                device->product_name[0] && device->manufacturer[0] ? ", by " : "",
                device->manufacturer);
     }
-    printf("\n  id %04x:%04x, release %s", device->vendor, device->product,
-           bcd(device->device, text));
+    if (boards_of(device, &files)) {
+        printf("\n  its flash is that of %s", files.words);
+    }
+    printf("\n  id %04x:%04x, release %x.%02x", device->vendor, device->product,
+           device->device >> 8, device->device & 0xFF);
     if (device->serial[0]) {
         printf(", serial number %s", device->serial);
     }
@@ -260,7 +269,7 @@ static int find(struct cli_args *args, const struct molt_dfu_choice *choice, uin
     const struct molt_dfu_alternate *alternate;
     cli_progress_start(args, &progress);
     int error =
-        molt_dfu_wait(choice, wait_ms, &progress, devices, count, &device, &alternate, message);
+        molt_dfu_find(choice, wait_ms, &progress, devices, count, &device, &alternate, message);
     cli_progress_end(args);
     bool asked = args->operand_count > 0 || wait_ms > 0;
     if (error == MOLT_E_USB_AMBIGUOUS || error == MOLT_E_USB_ACCESS) {

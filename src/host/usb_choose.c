@@ -78,12 +78,12 @@ static void list_add(struct list *list, const char *format, ...)
     va_list values;
     int n = snprintf(list->text + list->at, room, "%s", between);
     va_start(values, format);
-    if (n > 0 && (size_t)n < room) {
+    if (n >= 0 && (size_t)n < room) {
         int k = vsnprintf(list->text + list->at + n, room - (size_t)n, format, values);
         n = k < 0 ? k : n + k;
     }
     va_end(values);
-    if (n > 0 && (size_t)n < room) {
+    if (n >= 0 && (size_t)n < room) {
         list->at += (size_t)n;
     } else {
         list->text[list->at] = 0; /* what does not fit is left out whole */

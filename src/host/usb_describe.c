@@ -81,7 +81,7 @@ static bool get_string(const struct molt_usb *usb, uint8_t index, uint16_t langu
     int n = usb->ops->control(usb->context, DEVICE_TO_HOST, GET_DESCRIPTOR,
                               (uint16_t)(KIND_STRING << 8 | index), language, bytes, sizeof bytes,
                               STRING_TIMEOUT_MS);
-    if (n > 0 && eight_bit) {
+    if (n > 3 && eight_bit && bytes[3] != 0) {
         usb_string_8bit(text, capacity, bytes, (uint32_t)n);
     } else if (n > 0) {
         molt_usb_string(text, capacity, bytes, (uint32_t)n);
@@ -102,7 +102,7 @@ void usb_describe_strings(struct molt_dfu_device *device, const struct usb_strin
                           const struct molt_usb *usb)
 {
     uint16_t language = language_of(usb);
-    /* dfu-util, QUIRK_UTF8_SERIAL: GigaDevice's loader puts one byte a character there. */
+    /* dfu-util, QUIRK_UTF8_SERIAL: some of GigaDevice's loaders put one byte a character there. */
     bool eight_bit = device->vendor == VENDOR_GIGADEVICE;
     bool alive = get_string(usb, strings->manufacturer, language, false, device->manufacturer,
                             sizeof device->manufacturer) &&

@@ -16,7 +16,7 @@ static int look(const struct molt_dfu_choice *choice, struct molt_dfu_device **d
     return error ? error : molt_dfu_choose(choice, *devices, *count, device, alternate, message);
 }
 
-int molt_dfu_wait(const struct molt_dfu_choice *choice, uint32_t wait_ms,
+int molt_dfu_find(const struct molt_dfu_choice *choice, uint32_t wait_ms,
                   const struct molt_progress *progress, struct molt_dfu_device **devices,
                   uint32_t *count, const struct molt_dfu_device **device,
                   const struct molt_dfu_alternate **alternate, struct molt_message *message)

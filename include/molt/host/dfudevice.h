@@ -52,8 +52,8 @@ void molt_dfu_list_free(struct molt_dfu_device *devices, uint32_t count);
 /*
  * Reads one device's descriptors and strings over any transport; bus, path and target are left
  * empty. Frees nothing of what *device held. MOLT_E_NOT_FOUND: it has no DFU interface;
- * MOLT_E_FORMAT: descriptors that make no sense; what the transfers return; MOLT_E_NO_MEMORY.
- * A string that cannot be read is empty. Free with molt_dfu_device_free.
+ * MOLT_E_FORMAT, MOLT_E_TRUNCATED: descriptors that make no sense; what the transfers return;
+ * MOLT_E_NO_MEMORY. A string that cannot be read is empty. Free with molt_dfu_device_free.
  */
 int molt_dfu_device_read(struct molt_dfu_device *device, const struct molt_usb *usb,
                          struct molt_message *message);
@@ -117,7 +117,7 @@ bool molt_dfu_choice_fits(const struct molt_dfu_choice *choice,
  * *devices, which the caller frees (also after an error it is NULL or a list). Progress "wait" is
  * reported in ms about four times a second. MOLT_E_CANCELLED, or what list and choose say.
  */
-int molt_dfu_wait(const struct molt_dfu_choice *choice, uint32_t wait_ms,
+int molt_dfu_find(const struct molt_dfu_choice *choice, uint32_t wait_ms,
                   const struct molt_progress *progress, struct molt_dfu_device **devices,
                   uint32_t *count, const struct molt_dfu_device **device,
                   const struct molt_dfu_alternate **alternate, struct molt_message *message);

@@ -44,7 +44,7 @@ struct molt_dfu_session {
  * selects the alternate, sets the quirks; a device in DFU mode is brought to dfuIDLE, one in
  * run-time mode (alternate->facts.run_time) is left as it is. progress may be NULL, else it must
  * live as long as the session: it is asked for cancel between transfers. On failure *session is
- * NULL: what molt_dfu_wait and molt_usbdevice_open return, what the first transfers return.
+ * NULL: what molt_dfu_find and molt_usbdevice_open return, what the first transfers return.
  */
 int molt_dfu_session_open(struct molt_dfu_session **session, const struct molt_dfu_choice *choice,
                           uint32_t wait_ms, const struct molt_progress *progress,
@@ -75,6 +75,10 @@ int molt_dfu_session_back(struct molt_dfu_session *session, uint32_t timeout_ms,
 /* Releases, closes, frees; a simulated board is written back to its folder (MOLT_E_IO...). NULL is
  * fine. message may be NULL. */
 int molt_dfu_session_close(struct molt_dfu_session *session, struct molt_message *message);
+
+/* What it does otherwise than the specification says: of enum molt_dfu_quirk. */
+uint32_t molt_dfu_device_quirks(const struct molt_dfu_device *device,
+                                const struct molt_dfu_alternate *alternate);
 
 /*
  * The words for what wire returned: device, what was being done ("erasing the page at 0x08004000"),

@@ -23,11 +23,9 @@ static void alternate_only(struct molt_dfu_choice *choice, const struct molt_dfu
     }
 }
 
-static void prepare(struct molt_dfu_session *session)
+uint32_t molt_dfu_device_quirks(const struct molt_dfu_device *device,
+                                const struct molt_dfu_alternate *alternate)
 {
-    const struct molt_dfu_device *device = &session->device;
-    const struct molt_dfu_alternate *alternate = session->alternate;
-    const struct molt_progress *progress = session->dfu.progress;
     const struct molt_dfu_identity identity = {.vendor = device->vendor,
                                                .product = device->product,
                                                .device = device->device,
@@ -35,6 +33,14 @@ static void prepare(struct molt_dfu_session *session)
                                                .product_name = device->product_name,
                                                .map = alternate->name,
                                                .dfu_version = alternate->facts.version};
+    return molt_dfu_quirks_of(&identity);
+}
+
+static void prepare(struct molt_dfu_session *session)
+{
+    const struct molt_dfu_device *device = &session->device;
+    const struct molt_dfu_alternate *alternate = session->alternate;
+    const struct molt_progress *progress = session->dfu.progress;
     uint32_t transfers = session->dfu.transfers;
     session->dfu = (struct molt_dfu){.usb = session->usb,
                                      .interface_number = alternate->facts.interface_number,
@@ -43,7 +49,7 @@ static void prepare(struct molt_dfu_session *session)
                                      .version = alternate->facts.version,
                                      .progress = progress,
                                      .transfers = transfers,
-                                     .quirks = molt_dfu_quirks_of(&identity)};
+                                     .quirks = molt_dfu_device_quirks(device, alternate)};
     session->dfu.dfuse = alternate->dfuse && !(session->dfu.quirks & MOLT_DFU_QUIRK_FORCE_DFU11);
 }
 
@@ -172,7 +178,7 @@ int molt_dfu_session_open(struct molt_dfu_session **session, const struct molt_d
     const struct molt_dfu_device *device;
     const struct molt_dfu_alternate *alternate;
     int error =
-        molt_dfu_wait(choice, wait_ms, progress, &devices, &count, &device, &alternate, message);
+        molt_dfu_find(choice, wait_ms, progress, &devices, &count, &device, &alternate, message);
     if (!error) {
         error = open_device(made, device, alternate, message);
     }
