@@ -246,5 +246,5 @@ int cli_run(int argc, char **argv)
         code = code == CLI_OK ? verb->run(&args) : code;
     }
     free(args.option);
-    return code;
+    return code == CLI_USAGE ? cli_usage_code(verb) : code;
 }

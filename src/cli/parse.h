@@ -19,5 +19,8 @@ void cli_print_man(const struct cli_verb *verb, FILE *out);
 void cli_print_man_overview(FILE *out);
 int cli_help_for(int count, char **words);
 int cli_run(int argc, char **argv);
+/* What the verb ends with when its command line is wrong: another tool's code, where it stands for
+ * that tool. */
+int cli_usage_code(const struct cli_verb *verb);
 
 #endif

@@ -1,5 +1,6 @@
 /* The verbs, in the order of the overview. A new verb is one file and one row. */
-#include "cli/cli.h"
+#include "cli/dfu_util.h"
+#include "cli/parse.h"
 
 extern const struct cli_verb cli_verb_info, cli_verb_convert, cli_verb_doctor;
 extern const struct cli_verb cli_verb_edit;
@@ -21,6 +22,7 @@ extern const struct cli_verb cli_verb_provision;
 extern const struct cli_verb cli_verb_dfu_list;
 extern const struct cli_verb cli_verb_dfu_read, cli_verb_dfu_erase;
 extern const struct cli_verb cli_verb_dfu_leave, cli_verb_dfu_detach, cli_verb_dfu_unprotect;
+extern const struct cli_verb cli_verb_dfu_util, cli_verb_pydfu;
 extern const struct cli_verb cli_verb_sim_new, cli_verb_sim_boot, cli_verb_sim_run;
 
 /* A row each, so that two new ones do not meet. */
@@ -69,8 +71,15 @@ const struct cli_verb *const cli_verbs[] = {
     &cli_verb_dfu_leave,
     &cli_verb_dfu_detach,
     &cli_verb_dfu_unprotect,
+    &cli_verb_dfu_util,
+    &cli_verb_pydfu,
     &cli_verb_sim_new,
     &cli_verb_sim_boot,
     &cli_verb_sim_run,
     NULL};
 /* clang-format on */
+
+int cli_usage_code(const struct cli_verb *verb)
+{
+    return verb == &cli_verb_dfu_util ? DFU_UTIL_USAGE : CLI_USAGE;
+}
