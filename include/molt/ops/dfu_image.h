@@ -140,6 +140,43 @@ struct molt_dfu_pack_request {
 int molt_dfu_pack(const struct molt_dfu_pack_request *request, uint8_t **bytes, uint32_t *n,
                   struct molt_message *message);
 
+/* ---- taking apart ---- */
+
+/* More elements than that become one file, not one each. */
+#define MOLT_DFU_UNPACK_FILES 4096u
+
+struct molt_dfu_unpack_request {
+    const char *name;   /* of what was loaded, as the user says it; files are named by it */
+    const char *output; /* one file for all elements; NULL = one raw file for each */
+    const char *folder; /* of the files for each; NULL = the current one */
+    enum molt_dfu_image_kind as; /* output: MOLT_DFU_IMAGE_BIN or _HEX */
+    uint8_t fill;                /* raw: between elements */
+    bool replace;                /* files that are there already */
+    bool without_prefix;         /* of a plain file: its prefix is left out */
+    bool dry_run;                /* everything but the writing */
+};
+
+struct molt_dfu_part_file {
+    char *path;
+    uint32_t address, size; /* size: bytes of the file */
+};
+
+struct molt_dfu_unpacked {
+    struct molt_dfu_part_file *piece;
+    uint32_t count;
+};
+
+/*
+ * NAME-0x08000000.bin for each element, NAME-alt1-0x... when the file has more than one alternate
+ * setting, NAME.bin when it has no addresses. All files or none: what was written goes away when a
+ * later one fails (unless it replaced another). MOLT_E_EXISTS (without replace), MOLT_E_RANGE (too
+ * many files, too large a gap), MOLT_E_NOT_FOUND (no prefix to leave out), those of molt_dfu_render
+ * and molt_file_write. Free with molt_dfu_unpacked_free, also after a failure.
+ */
+int molt_dfu_unpack(struct molt_dfu_unpacked *unpacked, const struct molt_dfu_image *image,
+                    const struct molt_dfu_unpack_request *request, struct molt_message *message);
+void molt_dfu_unpacked_free(struct molt_dfu_unpacked *unpacked);
+
 #ifdef __cplusplus
 }
 #endif
