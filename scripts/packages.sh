@@ -5,7 +5,8 @@ set -eu
 PACKAGES='build-essential cmake ninja-build pkg-config git python3 python3-venv xz-utils ca-certificates
 zlib1g-dev libssl-dev libcurl4-openssl-dev libjansson-dev libusb-1.0-0-dev libcmocka-dev openssl'
 [ "${1:-}" = build ] || PACKAGES="$PACKAGES groff-base mtools dosfstools clang-14 clang-format-14 libclang-rt-14-dev
-gcc-arm-none-eabi gcc-riscv64-unknown-elf qemu-system-arm qemu-system-misc libnewlib-arm-none-eabi picolibc-riscv64-unknown-elf"
+gcc-arm-none-eabi gcc-riscv64-unknown-elf qemu-system-arm qemu-system-misc libnewlib-arm-none-eabi picolibc-riscv64-unknown-elf
+dfu-util umockdev libumockdev-dev"
 missing=
 for package in $PACKAGES; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
