@@ -24,6 +24,7 @@ extern const struct cli_verb cli_verb_dfu_read, cli_verb_dfu_erase;
 extern const struct cli_verb cli_verb_dfu_leave, cli_verb_dfu_detach, cli_verb_dfu_unprotect;
 extern const struct cli_verb cli_verb_dfu_util, cli_verb_pydfu;
 extern const struct cli_verb cli_verb_dfu_pack, cli_verb_dfu_unpack, cli_verb_dfu_show;
+extern const struct cli_verb cli_verb_dfu_write, cli_verb_dfu_verify;
 extern const struct cli_verb cli_verb_sim_new, cli_verb_sim_boot, cli_verb_sim_run;
 
 /* A row each, so that two new ones do not meet. */
@@ -77,6 +78,8 @@ const struct cli_verb *const cli_verbs[] = {
     &cli_verb_dfu_show,
     &cli_verb_dfu_pack,
     &cli_verb_dfu_unpack,
+    &cli_verb_dfu_write,
+    &cli_verb_dfu_verify,
     &cli_verb_sim_new,
     &cli_verb_sim_boot,
     &cli_verb_sim_run,
