@@ -1,7 +1,17 @@
-#define _POSIX_C_SOURCE 200809L /* sigprocmask, sigpending */
+#define _POSIX_C_SOURCE 200809L /* sigset_t, sigpending */
 #include "cli/dfu_stop.h"
 
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
 #include "host/hold.h"
+
+struct dfu_stop {
+    struct molt_progress inner;
+    sigset_t before;
+    bool stopped; /* it was asked for */
+};
 
 static int report(void *context, const char *what, uint64_t done, uint64_t total)
 {
@@ -15,16 +25,23 @@ static int report(void *context, const char *what, uint64_t done, uint64_t total
     return error ? error : stop->stopped;
 }
 
-void dfu_stop_begin(struct dfu_stop *stop, struct molt_progress *progress)
+struct dfu_stop *dfu_stop_begin(struct molt_progress *progress)
 {
-    hold_begin(&stop->before);
-    stop->inner = *progress;
-    stop->stopped = false;
-    progress->report = report;
-    progress->context = stop;
+    struct dfu_stop *stop = calloc(1, sizeof *stop);
+    if (stop) {
+        hold_begin(&stop->before);
+        stop->inner = *progress;
+        progress->report = report;
+        progress->context = stop;
+    }
+    return stop;
 }
 
 void dfu_stop_end(struct dfu_stop *stop)
 {
-    hold_end(&stop->before);
+    if (stop) {
+        sigset_t before = stop->before;
+        free(stop);
+        hold_end(&before);
+    }
 }

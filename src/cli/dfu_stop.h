@@ -2,22 +2,15 @@
 #ifndef CLI_DFU_STOP_H
 #define CLI_DFU_STOP_H
 
-#include <signal.h>
-#include <stdbool.h>
-
 #include "molt/progress.h"
 
-struct dfu_stop {
-    struct molt_progress inner;
-    sigset_t before;
-    bool stopped; /* it was asked for */
-};
+struct dfu_stop;
 
-/* Holds SIGINT, SIGTERM and SIGHUP back, and puts itself in front of the call-back: a signal that
- * waits is a cancel. */
-void dfu_stop_begin(struct dfu_stop *stop, struct molt_progress *progress);
+/* Holds the signals back that end a process, and puts itself in front of the call-back: one that
+ * waits is a cancel. NULL: no memory; then they end the process at once, as ever. */
+struct dfu_stop *dfu_stop_begin(struct molt_progress *progress);
 
-/* Lets them through again: one that came ends the process here, as it is used to. */
+/* Lets them through again: one that came ends the process here. NULL is fine. */
 void dfu_stop_end(struct dfu_stop *stop);
 
 #endif

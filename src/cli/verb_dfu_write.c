@@ -1,4 +1,3 @@
-#define _POSIX_C_SOURCE 200809L /* sigset_t */
 /* molt dfu write, molt dfu verify */
 #include <stdlib.h>
 #include <string.h>
@@ -296,7 +295,6 @@ static int run_write(struct cli_args *args)
     struct molt_dfu_session *session;
     struct molt_dfu_write *job;
     struct molt_progress progress;
-    struct dfu_stop stop;
     int code = request_of(args, &request);
     if (code != CLI_OK) {
         return code;
@@ -306,7 +304,7 @@ static int run_write(struct cli_args *args)
     if (code != CLI_OK) {
         return code;
     }
-    dfu_stop_begin(&stop, &progress);
+    struct dfu_stop *stop = dfu_stop_begin(&progress);
     request.image = &image;
     int error = molt_dfu_write_plan(&job, session, &request, &progress, &message);
     cli_progress_end(args);
@@ -319,7 +317,7 @@ static int run_write(struct cli_args *args)
     code = dfu_close(args, session, code);
     molt_dfu_image_free(&image);
     fflush(stdout);
-    dfu_stop_end(&stop);
+    dfu_stop_end(stop);
     return code;
 }
 
