@@ -31,8 +31,16 @@ int dfu_open(const struct cli_args *args, int i, const struct molt_progress *pro
     if (code != CLI_OK) {
         return code;
     }
-    int error = molt_dfu_session_open(session, &choice, wait_ms, progress, &message);
-    return error ? cli_fail(args, &message) : CLI_OK;
+    struct molt_progress waiting;
+    cli_progress_start(args, &waiting);
+    int error =
+        molt_dfu_session_open(session, &choice, wait_ms, progress ? progress : &waiting, &message);
+    cli_progress_end(args);
+    if (error) {
+        return cli_fail(args, &message);
+    }
+    (*session)->dfu.progress = progress;
+    return CLI_OK;
 }
 
 int dfu_close(const struct cli_args *args, struct molt_dfu_session *session, int code)

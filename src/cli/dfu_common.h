@@ -31,7 +31,7 @@ int dfu_choice(const struct cli_args *args, int i, struct molt_dfu_choice *choic
                uint32_t *wait_ms);
 
 /* The same, and opens it. CLI_OK, or CLI_USAGE or CLI_FAILED after it was said why. progress may be
- * NULL. */
+ * NULL: then only the waiting is told. */
 int dfu_open(const struct cli_args *args, int i, const struct molt_progress *progress,
              struct molt_dfu_session **session);
 

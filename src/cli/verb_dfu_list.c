@@ -158,26 +158,41 @@ static void print_segment(const struct molt_dfu_segment *segment)
            segment->access & MOLT_DFU_WRITABLE ? "write" : "");
 }
 
-static void print_alternate(const struct molt_dfu_device *device,
-                            const struct molt_dfu_alternate *alternate)
+static bool same_facts(const struct molt_dfu_alternate *a, const struct molt_dfu_alternate *b)
+{
+    return a->facts.configuration == b->facts.configuration &&
+           a->facts.interface_number == b->facts.interface_number &&
+           a->facts.run_time == b->facts.run_time && a->facts.version == b->facts.version &&
+           a->facts.attributes == b->facts.attributes &&
+           a->facts.transfer_size == b->facts.transfer_size;
+}
+
+static void print_interface(const struct molt_dfu_alternate *alternate)
 {
     const struct molt_dfu_interface *facts = &alternate->facts;
     char text[8];
-    printf("    alt %u  %s", facts->alternate,
+    printf("  interface %u", facts->interface_number);
+    if (facts->configuration != 1) {
+        printf(" of configuration %u", facts->configuration);
+    }
+    printf(": %s %s, %u bytes a transfer%s%s%s\n", alternate->dfuse ? "DfuSe" : "DFU",
+           facts->version ? version_of(facts, text) : "1.0", facts->transfer_size,
+           facts->attributes & MOLT_DFU_CAN_DOWNLOAD ? ", writes" : "",
+           facts->attributes & MOLT_DFU_CAN_UPLOAD ? ", reads" : "",
+           facts->attributes & MOLT_DFU_TOLERANT ? ", stays after writing" : "");
+    if (facts->run_time) {
+        printf("    its application runs: 'molt dfu detach' brings it into DFU mode\n");
+    }
+}
+
+static void print_alternate(const struct molt_dfu_device *device,
+                            const struct molt_dfu_alternate *alternate)
+{
+    printf("    alt %u  %s\n", alternate->facts.alternate,
            alternate->has_map   ? alternate->map.name
            : alternate->name[0] ? alternate->name
-           : device->error      ? "name not known"
-                                : "no name");
-    if (facts->run_time) {
-        printf("  (its application runs: 'molt dfu detach' brings it into DFU mode)");
-    }
-    printf("\n      %s%s, %u bytes a transfer%s%s%s, interface %u",
-           alternate->dfuse ? "DfuSe " : "DFU ", facts->version ? version_of(facts, text) : "1.0",
-           facts->transfer_size, facts->attributes & MOLT_DFU_CAN_DOWNLOAD ? ", writes" : "",
-           facts->attributes & MOLT_DFU_CAN_UPLOAD ? ", reads" : "",
-           facts->attributes & MOLT_DFU_TOLERANT ? ", stays after writing" : "",
-           facts->interface_number);
-    printf(facts->configuration == 1 ? "\n" : " of configuration %u\n", facts->configuration);
+           : device->error      ? "(name not known)"
+                                : "(no name)");
     for (uint32_t i = 0; alternate->has_map && i < alternate->map.count; i++) {
         print_segment(&alternate->map.segment[i]);
     }
@@ -186,21 +201,19 @@ static void print_alternate(const struct molt_dfu_device *device,
     }
 }
 
-static void print_device(const struct molt_dfu_device *device)
+static void print_head(const struct molt_dfu_device *device)
 {
     struct molt_dfu_files files;
-    printf("%s\n  %s", device->target,
-           device->known ? device->known : "not known to Molt: used only when it is named so");
-    if (device->product_name[0] || device->manufacturer[0]) {
-        printf(": %s%s%s", device->product_name,
-               device->product_name[0] && device->manufacturer[0] ? ", by " : "",
-               device->manufacturer);
-    }
+    const char *product = device->product_name, *maker = device->manufacturer;
+    printf("%s\n  %s%s%s%s%s\n", device->target,
+           device->known ? device->known : "not known to Molt, used only when it is named so",
+           product[0] || maker[0] ? ": " : "", product, product[0] && maker[0] ? ", by " : "",
+           maker);
     if (boards_of(device, &files)) {
-        printf("\n  its flash is that of %s", files.words);
+        printf("  its flash is that of %s\n", files.words);
     }
-    printf("\n  id %04x:%04x, release %x.%02x", device->vendor, device->product,
-           device->device >> 8, device->device & 0xFF);
+    printf("  id %04x:%04x, release %x.%02x", device->vendor, device->product, device->device >> 8,
+           device->device & 0xFF);
     if (device->serial[0]) {
         printf(", serial number %s", device->serial);
     }
@@ -211,12 +224,21 @@ static void print_device(const struct molt_dfu_device *device)
         printf(" (bus %03u device %03u)", device->bus, device->address);
     }
     putchar('\n');
+}
+
+static void print_device(const struct molt_dfu_device *device)
+{
+    print_head(device);
     if (device->error) {
         printf("  NOT USABLE: %s%s\n", molt_strerror(device->error),
                device->error == MOLT_E_USB_ACCESS ? "; install the udev rule 60-molt.rules" : "");
     }
     for (uint32_t i = 0; i < device->alternate_count; i++) {
-        print_alternate(device, &device->alternate[i]);
+        const struct molt_dfu_alternate *alternate = &device->alternate[i];
+        if (i == 0 || !same_facts(alternate, alternate - 1)) {
+            print_interface(alternate);
+        }
+        print_alternate(device, alternate);
     }
 }
 

@@ -1,0 +1,198 @@
+"""molt dfu list and how a device is chosen: over buses of descriptors that umockdev plays."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+import pytest
+
+from usbbus import STM32, Bus, configuration, device, functional, interface
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+CAMERA = device(0x1234, 0x5678, configuration(
+    interface(0, kind=(0x0E, 1), protocol=0), interface(3, protocol=1), functional(0x0D, 64, 0x0110)))
+MOUSE = device(0x046D, 0xC077, configuration(interface(0, kind=(3, 1))))
+
+
+@pytest.fixture
+def bus(molt, tmp_path):
+    """bus(DEVICE...): molt with that bus."""
+    def plug(*devices):
+        made = Bus(tmp_path, *devices)
+        return lambda *words, **options: made.run(molt.path, *words, **options)
+    return plug
+
+
+def listed(done):
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["devices"]
+
+
+def test_no_device(bus):
+    run = bus(MOUSE)
+    done = run("dfu", "list")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "BOOT0" in done.stderr and "machine.bootloader()" in done.stderr and "--wait" in done.stderr
+    assert listed(run("dfu", "list", "--json")) == []
+    for words in (["usb:"], ["usb:0483:df11"], ["--wait", "1"]):
+        done = run("dfu", "list", *words)
+        assert (done.returncode, done.stdout) == (1, ""), words
+        assert "BOOT0" in done.stderr
+
+
+def test_all_are_shown(bus):
+    devices = listed(bus(MOUSE, CAMERA, STM32)("dfu", "list", "--json"))
+    assert [d["target"] for d in devices] == ["usb:1234:5678,path=1-2", "usb:0483:df11,path=1-3"]
+    camera, stm32 = devices
+    assert camera["known"] is None and stm32["known"] == "STM32 ROM loader"
+    assert (stm32["vendor_id"], stm32["product_id"], stm32["release"]) == ("0483", "df11", "2200")
+    assert (stm32["bus"], stm32["address"], stm32["path"]) == (1, 4, "1-3")
+    assert [a["alternate"] for a in stm32["alternates"]] == [0, 1, 2, 3]
+    for a in stm32["alternates"]:  # the one functional descriptor, behind the last, is that of all
+        assert (a["mode"], a["dfuse"], a["version"], a["transfer_size"]) == ("dfu", True, "1.1a", 2048)
+        assert a["download"] and a["upload"] and not a["manifestation_tolerant"] and a["will_detach"]
+    (run_time,) = camera["alternates"]
+    assert (run_time["mode"], run_time["interface"], run_time["version"]) == ("run-time", 3, "1.1")
+    assert run_time["detach_timeout_ms"] == 255 and not run_time["upload"]
+
+
+def test_words(bus):
+    text = bus(CAMERA, STM32)("dfu", "list").stdout
+    assert "usb:1234:5678,path=1-1\n  not known to Molt, used only when it is named so\n" in text
+    assert "its application runs" in text
+    assert "usb:0483:df11,path=1-2\n  STM32 ROM loader\n  id 0483:df11, release 22.00, plugged in at 1-2 (bus 001 device 003)\n" in text
+    assert text.count("  interface 0: DfuSe 1.1a, 2048 bytes a transfer, writes, reads\n") == 1
+    assert [line.split()[1] for line in text.split("\n") if line.startswith("    alt ")] == ["0", "0", "1", "2", "3"]
+
+
+def test_of_several_only_what_fits(bus):
+    run = bus(STM32, CAMERA, STM32)
+    for text, count in (("usb:0483:df11", 2), ("usb:path=1-3", 1), ("usb:1234:*", 1), ("usb:", 3), ("usb:devnum=3", 1)):
+        assert len(listed(run("dfu", "list", text, "--json"))) == count, text
+    done = run("dfu", "list", "usb:9999:9999")
+    assert done.returncode == 1 and "there are usb:0483:df11,path=1-1" in done.stderr
+
+
+def test_several_configurations(bus):
+    two = device(0xAAAA, 0xBBBB, configuration(interface(0, protocol=1), functional(0x01, 64, 0x0100)),
+                 configuration(interface(5), interface(5, 1), functional(0x07, 8192, 0x0110), value=7))
+    (found,) = listed(bus(two)("dfu", "list", "--json"))
+    assert [(a["configuration"], a["interface"], a["alternate"], a["mode"], a["transfer_size"]) for a in found["alternates"]] == [
+        (1, 0, 0, "run-time", 64), (7, 5, 0, "dfu", 8192), (7, 5, 1, "dfu", 8192)]
+
+
+@pytest.mark.parametrize("words, message", [
+    (["usb:"], "2 DFU devices fit; say which: usb:0483:df11,path=1-1 (STM32 ROM loader, at 1-1), usb:0483:df11,path=1-3"),
+    (["usb:0483:df11"], "2 DFU devices fit; say which"),
+    (["usb:path=1-9"], "no DFU device fits; there are"),
+    (["usb:path=1-1,alt=9"], "its alternates: 0, 1, 2, 3"),
+])
+def test_not_to_be_chosen(bus, words, message):
+    """Told by a verb that needs one device; nothing is sent to any."""
+    done = bus(STM32, CAMERA, STM32)("dfu", "leave", *words)
+    assert done.returncode == 1 and message in done.stderr, done.stderr
+
+
+def test_foreign_is_never_chosen(bus):
+    done = bus(CAMERA)("dfu", "leave")
+    assert done.returncode == 1
+    assert "no DFU device that Molt knows; there is usb:1234:5678,path=1-1 (not known to Molt, at 1-1): name it so" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["usb:0483", "usb:xyz:1", "usb:path=bench", "stm32", "usb:serial=", "usb:alt=1,alt=2"])
+def test_malformed_target(bus, target):
+    done = bus()("dfu", "list", target)
+    assert done.returncode == 2 and target in done.stderr and done.stdout == ""
+
+
+def test_wait_is_a_number(molt):
+    assert "expected seconds" in molt.fails("dfu", "list", "--wait", "soon", code=2)
+    assert "at most 86400" in molt.fails("dfu", "list", "--wait", "86401", code=2)
+
+
+def test_no_permission(bus):
+    """As a user whom no rule gives the device. What the system itself knows of it is shown all the same."""
+    run = bus(STM32, CAMERA)
+    # Root opens what it likes, unless that is taken from it.
+    drop = "setpriv --bounding-set=-dac_override,-dac_read_search" if os.geteuid() == 0 else ""
+
+    def closed(*words):
+        return run("dfu", *words, before="chmod 0 $NODES/002", prefix=drop)
+
+    stm32, camera = listed(closed("list", "--json"))
+    assert stm32["error"] == "no permission for the USB device" and camera["error"] is None
+    assert stm32["target"] == "usb:0483:df11,path=1-1" and stm32["known"] == "STM32 ROM loader"
+    assert len(stm32["alternates"]) == 4 and stm32["alternates"][0]["transfer_size"] == 2048
+    text = closed("list").stdout
+    assert "NOT USABLE: no permission" in text and "60-molt.rules" in text
+    for words in ((), ("usb:0483:df11",), ("usb:serial=1234",)):
+        done = closed("leave", *words)
+        assert done.returncode == 1 and "usb:0483:df11,path=1-1 (bus 001 device 002): no permission" in done.stderr
+        assert "60-molt.rules" in done.stderr and "udevadm" in done.stderr
+
+
+HIDE = "mv $UMOCKDEV_DIR/sys/bus/usb/devices/1-1 $UMOCKDEV_DIR"
+SHOW = "mv $UMOCKDEV_DIR/1-1 $UMOCKDEV_DIR/sys/bus/usb/devices"
+
+
+def test_waits_until_it_is_plugged_in(bus):
+    """And until udev has given the permission, which comes a moment later."""
+    run = bus(STM32)
+    drop = "setpriv --bounding-set=-dac_override,-dac_read_search" if os.geteuid() == 0 else ""
+    begun = time.monotonic()
+    done = run("dfu", "list", "--wait", "20", "--json", prefix=drop, before=(
+        HIDE + "; chmod 0 $NODES/002; (sleep 0.4; %s; sleep 0.5; chmod 600 $NODES/002) </dev/null >/dev/null 2>&1 &" % SHOW
+    ))
+    (stm32,) = listed(done)
+    assert stm32["target"] == "usb:0483:df11,path=1-1" and stm32["error"] is None
+    assert 0.9 < time.monotonic() - begun < 10
+
+
+def test_waits_no_longer_than_asked(bus):
+    run = bus(CAMERA, STM32)
+    begun = time.monotonic()
+    done = run("dfu", "leave", "usb:path=1-7", "--wait", "1", "--progress", "json")
+    assert done.returncode == 1 and "no DFU device fits" in done.stderr
+    assert 1 <= time.monotonic() - begun < 5
+    waits = [json.loads(line) for line in done.stderr.split("\n") if line.startswith("{")]
+    assert waits and all(w["progress"] == "wait" and w["total"] == 1000 for w in waits)
+
+
+@pytest.mark.parametrize("library, message", [
+    (b"not a library", "libusb-1.0.so.0 cannot be loaded"),
+    (None, "has no libusb_"),
+])
+def test_no_libusb(molt, tmp_path, library, message):
+    """Missing, or far too old; told with what to install, and only by what needs it."""
+    place = tmp_path / "libusb-1.0.so.0"
+    if library is None:
+        subprocess.run(["gcc", "-shared", "-o", place, "-x", "c", "/dev/null"], check=True)
+    else:
+        place.write_bytes(library)
+    env = {"LD_LIBRARY_PATH": str(tmp_path)}
+    error = molt.fails("dfu", "list", env=env)
+    assert message in error and ("expected a newer one" if library is None else "install libusb-1.0") in error
+    assert molt.ok("--version", env=env)
+    assert "expected sim:FOLDER" in molt.fails("dfu", "list", "sim:", code=2, env=env)
+
+
+def test_start_without_libusb(molt):
+    """The command does not bring it along: it is loaded by those who need it."""
+    out = subprocess.run(["readelf", "-d", molt.path], capture_output=True, text=True, check=True).stdout
+    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", out)
+    assert needed and not [name for name in needed if "usb" in name]
+
+
+def test_udev_rule():
+    """Each line is one that udev understands, and each device that the list knows is there."""
+    lines = [line for line in (TOP / "udev/60-molt.rules").read_text().split("\n") if line and line[0] != "#"]
+    for line in lines:
+        for term in line.split(", "):
+            assert re.fullmatch(r'[A-Z]+(\{\w+\})?(==|!=|=|\+=)"[^"]*"', term), term
+    pairs = re.findall(r'ATTR\{idVendor\}=="(\w{4})", ATTR\{idProduct\}=="(\w{4})", TAG\+="uaccess"', "\n".join(lines))
+    known = re.findall(r'\{(VENDOR_\w+|0x\w{4}), 0x(\w{4}), NULL, "\w+ ROM loader"\}',
+                       (TOP / "src/host/usb_describe.c").read_text())
+    vendors = {"VENDOR_ST": "0483", "VENDOR_GIGADEVICE": "28e9"}
+    assert sorted(pairs) == sorted((vendors.get(v, v[2:].lower()), p.lower()) for v, p in known) and len(pairs) == 4
