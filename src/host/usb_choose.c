@@ -168,11 +168,12 @@ static int fail_closed(const struct molt_dfu_choice *choice, const struct molt_d
                        struct molt_message *message)
 {
     if (device->error == MOLT_E_USB_ACCESS) {
-        return molt_fail(message, MOLT_E_USB_ACCESS,
-                         "%s (bus %03u device %03u): no permission for the device; install the udev "
-                         "rule (60-molt.rules into /etc/udev/rules.d, then 'udevadm control "
-                         "--reload' and plug it in again), or run as root",
-                         device->target, device->bus, device->address);
+        return molt_fail(
+            message, MOLT_E_USB_ACCESS,
+            "%s (bus %03u device %03u): no permission for the device; install the udev "
+            "rule (60-molt.rules into /etc/udev/rules.d, then 'udevadm control "
+            "--reload' and plug it in again), or run as root",
+            device->target, device->bus, device->address);
     }
     return molt_fail(message, device->error, "%s: %s: %s", choice->text, device->target,
                      molt_strerror(device->error));
