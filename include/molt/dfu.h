@@ -45,11 +45,10 @@ enum molt_dfu_quirk {
     MOLT_DFU_QUIRK_POLL_TIME = 1u << 2,   /* its poll time is nonsense: 5 ms */
     MOLT_DFU_QUIRK_NO_COMMANDS = 1u << 3, /* does not answer UPLOAD of blocks below 2 */
     MOLT_DFU_QUIRK_NO_UNPROTECT = 1u << 4,
-    MOLT_DFU_QUIRK_STRINGS = 1u << 5, /* says in words why it failed; the index is told once */
-    MOLT_DFU_QUIRK_NO_READ = 1u << 6, /* nothing can be read back (learned when a read says so) */
-    MOLT_DFU_QUIRK_LEAVES_SILENTLY = 1u << 7, /* gone without an answer to the last requests */
-    MOLT_DFU_QUIRK_CUT_MAP = 1u << 8,         /* its layout string may end too early */
-    MOLT_DFU_QUIRK_FORCE_DFU11 = 1u << 9      /* its functional descriptor says 1.0 wrongly */
+    MOLT_DFU_QUIRK_NO_READ = 1u << 5, /* nothing can be read back (learned when a read says so) */
+    MOLT_DFU_QUIRK_LEAVES_SILENTLY = 1u << 6, /* gone without an answer to the last requests */
+    MOLT_DFU_QUIRK_FORCE_DFU11 = 1u << 7,     /* its descriptor does not say DFU 1.1, but it is */
+    MOLT_DFU_QUIRK_CUT_MAP = 1u << 8          /* its layout string may end too early, unseen */
 };
 
 struct molt_dfu_status {
@@ -96,7 +95,7 @@ struct molt_dfu {
 /* What is known of a device before it is spoken to. Any text may be NULL. */
 struct molt_dfu_identity {
     uint16_t vendor, product, device; /* of the device descriptor */
-    const char *manufacturer, *product_name;
+    const char *manufacturer, *product_name, *serial;
     const char *map;  /* the name of its alternate setting: "@Internal Flash  /0x0800..." */
     const char *chip; /* "STM32H743", when the user or the board says so */
     uint16_t dfu_version;
@@ -106,10 +105,15 @@ struct molt_dfu_identity {
 uint32_t molt_dfu_quirks_of(const struct molt_dfu_identity *identity);
 /* A short name, static; NULL for a bit that is none. */
 const char *molt_dfu_quirk_name(uint32_t quirk);
-/* Row by row, for lists: NULL behind the last. why: one line with the source. */
+/* Row by row, for lists: NULL behind the last. why: one line with the source. quirks 0: the general
+ * rules serve. */
 struct molt_dfu_quirk_row {
     const char *device, *why;
     uint32_t quirks;
+    /* What has to fit; ranges are inclusive, a text that is NULL fits anything. */
+    uint16_t vendor, product, product_last, device_last; /* device_last: bcdDevice up to that */
+    const char *manufacturer, *chip; /* a whole text; how it begins, in any case of letters */
+    const char *sectors;             /* behind a '*' of the map: "128K" */
 };
 const struct molt_dfu_quirk_row *molt_dfu_quirk_row_at(uint32_t index);
 

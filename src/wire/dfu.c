@@ -6,10 +6,12 @@
 
 #include "wire/dfu_internal.h"
 
-#define STATUS_SIZE   6
-#define RETRIES       3u
-#define SLICE_MS      100u /* between two looks at the call-back */
-#define LONG_PAUSE_MS 64u
+#define STATUS_SIZE     6
+#define RETRIES         3u
+#define ERR_STALLEDPKT  15
+#define SLICE_MS        100u /* between two looks at the call-back */
+#define LONG_PAUSE_MS   64u
+#define UNKNOWN_POLL_MS 250u
 
 uint32_t molt_dfu_block_size(const struct molt_dfu *dfu)
 {
@@ -23,14 +25,14 @@ uint32_t molt_dfu_block_size(const struct molt_dfu *dfu)
     return size < DFU_BLOCK_MAX ? size : DFU_BLOCK_MAX;
 }
 
-void molt_dfu_forget(struct molt_dfu *dfu)
+void molt_wire_forget(struct molt_dfu *dfu)
 {
     dfu->last_known = false;
     dfu->pointer_known = false;
 }
 
-int molt_dfu_transfer(struct molt_dfu *dfu, uint8_t request, uint16_t value, uint8_t *data,
-                      uint16_t n, uint32_t timeout_ms)
+int molt_wire_transfer(struct molt_dfu *dfu, uint8_t request, uint16_t value, uint8_t *data,
+                       uint16_t n, uint32_t timeout_ms)
 {
     bool in = request == DFU_GETSTATUS || request == DFU_UPLOAD;
     dfu->transfers++;
@@ -40,12 +42,12 @@ int molt_dfu_transfer(struct molt_dfu *dfu, uint8_t request, uint16_t value, uin
         code = MOLT_E_IO;
     }
     if (code < 0) {
-        molt_dfu_forget(dfu);
+        molt_wire_forget(dfu);
     }
     return code;
 }
 
-int molt_dfu_ask(struct molt_dfu *dfu, const char *word, uint64_t done, uint64_t total)
+int molt_wire_ask(struct molt_dfu *dfu, const char *word, uint64_t done, uint64_t total)
 {
     const struct molt_progress *p = dfu->progress;
     if (!p || !p->report || !word) {
@@ -75,15 +77,15 @@ static void fetch_text(struct molt_dfu *dfu, uint8_t index)
     dfu->failure_text[n] = 0;
 }
 
-int molt_dfu_poll(struct molt_dfu *dfu, uint32_t timeout_ms)
+int molt_wire_poll(struct molt_dfu *dfu, uint32_t timeout_ms)
 {
     uint8_t p[STATUS_SIZE];
-    int code = molt_dfu_transfer(dfu, DFU_GETSTATUS, 0, p, STATUS_SIZE, timeout_ms);
+    int code = molt_wire_transfer(dfu, DFU_GETSTATUS, 0, p, STATUS_SIZE, timeout_ms);
     if (code < 0) {
         return code;
     }
     if (code != STATUS_SIZE) {
-        molt_dfu_forget(dfu);
+        molt_wire_forget(dfu);
         return MOLT_E_IO;
     }
     dfu->last.status = p[0];
@@ -108,8 +110,8 @@ int molt_dfu_poll(struct molt_dfu *dfu, uint32_t timeout_ms)
 /* A refused or cut answer is asked for again; time-outs are not, they were long enough. */
 static int poll_again(struct molt_dfu *dfu)
 {
-    int code = molt_dfu_poll(dfu, DFU_TRANSFER_MS);
-    return code == MOLT_E_USB_STALL || code == MOLT_E_IO ? molt_dfu_poll(dfu, DFU_TRANSFER_MS)
+    int code = molt_wire_poll(dfu, DFU_TRANSFER_MS);
+    return code == MOLT_E_USB_STALL || code == MOLT_E_IO ? molt_wire_poll(dfu, DFU_TRANSFER_MS)
                                                          : code;
 }
 
@@ -119,7 +121,7 @@ int molt_dfu_get_status(struct molt_dfu *dfu, struct molt_diag *diag)
     return code < 0 ? molt_diag_at(diag, code, "GETSTATUS", MOLT_DIAG_NONE) : MOLT_OK;
 }
 
-int molt_dfu_reported(const struct molt_dfu *dfu)
+int molt_wire_reported(const struct molt_dfu *dfu)
 {
     if (dfu->last.status == 0 && dfu->last.state != MOLT_DFU_ERROR) {
         return MOLT_OK;
@@ -129,20 +131,20 @@ int molt_dfu_reported(const struct molt_dfu *dfu)
     return dfu->dfuse && error == MOLT_E_DFU_VENDOR ? MOLT_E_DFU_PROTECTED : error;
 }
 
-int molt_dfu_why_stalled(struct molt_dfu *dfu)
+int molt_wire_why_stalled(struct molt_dfu *dfu)
 {
     int code = poll_again(dfu);
     if (code < 0) {
         return code;
     }
-    code = molt_dfu_reported(dfu);
+    code = molt_wire_reported(dfu);
     return code == MOLT_OK || code == MOLT_E_DFU_STALLEDPKT || dfu->last.status == 0
                ? MOLT_E_USB_STALL
                : code;
 }
 
-int molt_dfu_pause(struct molt_dfu *dfu, const struct molt_dfu_wait *wait, uint32_t *pause_ms,
-                   uint32_t left_ms)
+int molt_wire_pause(struct molt_dfu *dfu, const struct molt_wire_wait *wait, uint32_t *pause_ms,
+                    uint32_t left_ms)
 {
     uint32_t ms = dfu->last.poll_ms > *pause_ms ? dfu->last.poll_ms : *pause_ms;
     *pause_ms = *pause_ms == 0 ? 1 : *pause_ms < LONG_PAUSE_MS ? *pause_ms * 2 : *pause_ms;
@@ -150,7 +152,7 @@ int molt_dfu_pause(struct molt_dfu *dfu, const struct molt_dfu_wait *wait, uint3
         ms = left_ms;
     }
     for (;;) {
-        int code = molt_dfu_ask(dfu, wait->word, wait->done, wait->total);
+        int code = molt_wire_ask(dfu, wait->word, wait->done, wait->total);
         if (code < 0 || ms == 0) {
             return code;
         }
@@ -166,20 +168,22 @@ static bool at_work(uint8_t state)
            state == MOLT_DFU_MANIFEST_SYNC || state == MOLT_DFU_MANIFEST;
 }
 
-int molt_dfu_wait(struct molt_dfu *dfu, const struct molt_dfu_wait *wait)
+int molt_wire_wait(struct molt_dfu *dfu, const struct molt_wire_wait *wait)
 {
     uint32_t start = dfu->usb.ops->now_ms(dfu->usb.context), limit = wait->limit_ms;
     uint32_t failures = 0, pause_ms = 0, past = 0;
+    int error = MOLT_OK; /* the first of the failures */
     bool first = true;
     for (;;) {
         /* An erase blocks the answer: as long as the whole may last, so long is it waited for. */
         uint32_t left = past < limit ? limit - past : 0;
-        bool brief = wait->may_go || left < DFU_TRANSFER_MS;
-        int code = molt_dfu_poll(dfu, brief ? DFU_TRANSFER_MS : left);
+        bool brief = wait->may_go || left <= 2 * DFU_TRANSFER_MS;
+        int code = molt_wire_poll(dfu, brief ? DFU_TRANSFER_MS : left);
         past = dfu->usb.ops->now_ms(dfu->usb.context) - start;
         if (code == MOLT_OK) {
             if (!at_work(dfu->last.state)) {
-                return MOLT_OK;
+                /* What it refused was asked because an answer was lost: that is the cause. */
+                return dfu->last.status == ERR_STALLEDPKT ? error : MOLT_OK;
             }
             uint32_t poll = dfu->last.poll_ms;
             if (first && poll <= DFU_POLL_MAX_MS && limit < past + poll + DFU_TRANSFER_MS) {
@@ -189,31 +193,37 @@ int molt_dfu_wait(struct molt_dfu *dfu, const struct molt_dfu_wait *wait)
             failures = 0;
         } else if (code == MOLT_E_USB_GONE || (wait->may_go && !first)) {
             return MOLT_E_USB_GONE;
-        } else if (++failures > RETRIES &&
-                   !(code == MOLT_E_USB_STALL && (dfu->quirks & MOLT_DFU_QUIRK_POLL_STALLS))) {
-            return code;
+        } else {
+            error = failures++ ? error : code;
+            if (failures > RETRIES &&
+                !(code == MOLT_E_USB_STALL && (dfu->quirks & MOLT_DFU_QUIRK_POLL_STALLS))) {
+                return error;
+            }
+            /* The poll time went with the answer: a strict device takes a hasty one for an error.
+             */
+            pause_ms = pause_ms < UNKNOWN_POLL_MS ? UNKNOWN_POLL_MS : pause_ms;
         }
         if (past >= limit) {
-            molt_dfu_forget(dfu);
-            return MOLT_E_TIMEOUT;
+            molt_wire_forget(dfu);
+            return failures ? error : MOLT_E_TIMEOUT;
         }
         if (wait->stuck_ms && past >= wait->stuck_ms && past >= dfu->last.poll_ms) {
             return MOLT_E_BUSY;
         }
-        code = molt_dfu_pause(dfu, wait, &pause_ms, limit - past);
+        code = molt_wire_pause(dfu, wait, &pause_ms, limit - past);
         past = dfu->usb.ops->now_ms(dfu->usb.context) - start;
         if (code < 0) {
-            molt_dfu_forget(dfu);
+            molt_wire_forget(dfu);
             return code;
         }
     }
 }
 
-int molt_dfu_plain_request(struct molt_dfu *dfu, uint8_t request)
+int molt_wire_plain_request(struct molt_dfu *dfu, uint8_t request)
 {
-    int code = molt_dfu_transfer(dfu, request, 0, NULL, 0, DFU_TRANSFER_MS);
+    int code = molt_wire_transfer(dfu, request, 0, NULL, 0, DFU_TRANSFER_MS);
     if (code == MOLT_E_USB_STALL || code == MOLT_E_IO) {
-        code = molt_dfu_transfer(dfu, request, 0, NULL, 0, DFU_TRANSFER_MS);
+        code = molt_wire_transfer(dfu, request, 0, NULL, 0, DFU_TRANSFER_MS);
     }
     if (code == MOLT_OK) {
         dfu->last.state = MOLT_DFU_IDLE;
@@ -230,27 +240,37 @@ static int reset(struct molt_dfu *dfu)
 /* One step towards dfuIDLE from the state in last. */
 static int step_to_idle(struct molt_dfu *dfu, uint32_t *resets)
 {
-    struct molt_dfu_wait wait = {"wait", 0, 0, DFU_LEFT_BUSY_MS, 0, false};
+    struct molt_wire_wait wait = molt_wire_waiting("wait", 0, 0, DFU_LEFT_BUSY_MS);
     if (at_work(dfu->last.state)) {
         wait.stuck_ms = dfu->quirks & MOLT_DFU_QUIRK_BUSY_STUCK ? DFU_COMMAND_MS : 0;
-        int code = molt_dfu_wait(dfu, &wait);
-        return code == MOLT_E_BUSY ? molt_dfu_plain_request(dfu, DFU_CLRSTATUS) : code;
+        uint32_t pause_ms = 0;
+        int code = molt_wire_pause(dfu, &wait, &pause_ms, wait.limit_ms);
+        code = code < 0 ? code : molt_wire_wait(dfu, &wait);
+        return code == MOLT_E_BUSY ? molt_wire_plain_request(dfu, DFU_CLRSTATUS) : code;
     }
     switch (dfu->last.state) {
     case MOLT_DFU_DOWNLOAD_IDLE:
-    case MOLT_DFU_UPLOAD_IDLE: return molt_dfu_plain_request(dfu, DFU_ABORT);
-    case MOLT_DFU_ERROR: return molt_dfu_plain_request(dfu, DFU_CLRSTATUS);
+    case MOLT_DFU_UPLOAD_IDLE: return molt_wire_plain_request(dfu, DFU_ABORT);
+    case MOLT_DFU_ERROR: return molt_wire_plain_request(dfu, DFU_CLRSTATUS);
     case MOLT_DFU_MANIFEST_WAIT_RESET: return (*resets)++ ? MOLT_E_DFU_STATE : reset(dfu);
     default: return MOLT_E_DFU_STATE; /* its application runs, or no state at all */
     }
 }
 
-int molt_dfu_to_idle(struct molt_dfu *dfu)
+int molt_wire_to_idle(struct molt_dfu *dfu)
 {
-    uint32_t resets = 0;
+    uint32_t resets = 0, start = dfu->usb.ops->now_ms(dfu->usb.context);
     dfu->pointer_known = false;
     for (uint32_t i = 0; i < 4 * RETRIES; i++) {
         int code = poll_again(dfu);
+        /* Somebody's mass erase may be under way, in which an F405 answers nothing for 16 s. */
+        if (code == MOLT_E_TIMEOUT &&
+            dfu->usb.ops->now_ms(dfu->usb.context) - start < DFU_SILENT_MS) {
+            code = molt_wire_ask(dfu, "wait", 0, 0);
+            if (code == MOLT_OK) {
+                continue;
+            }
+        }
         if (code == MOLT_OK && dfu->last.state == MOLT_DFU_IDLE) {
             return MOLT_OK;
         }
@@ -258,33 +278,33 @@ int molt_dfu_to_idle(struct molt_dfu *dfu)
             code = step_to_idle(dfu, &resets);
         }
         if (code < 0) {
-            molt_dfu_forget(dfu);
+            molt_wire_forget(dfu);
             return code;
         }
     }
-    molt_dfu_forget(dfu);
+    molt_wire_forget(dfu);
     return MOLT_E_DFU_STATE;
 }
 
-void molt_dfu_begin(struct molt_dfu *dfu)
+void molt_wire_begin(struct molt_dfu *dfu)
 {
     memset(&dfu->failure, 0, sizeof dfu->failure);
     dfu->failure_text[0] = 0;
 }
 
-int molt_dfu_ready(struct molt_dfu *dfu)
+int molt_wire_ready(struct molt_dfu *dfu)
 {
     int code = MOLT_OK;
     if (!(dfu->last_known &&
           (dfu->last.state == MOLT_DFU_IDLE || dfu->last.state == MOLT_DFU_DOWNLOAD_IDLE))) {
-        code = molt_dfu_to_idle(dfu);
+        code = molt_wire_to_idle(dfu);
     }
-    molt_dfu_begin(dfu); /* what somebody else left behind is no failure of this call */
+    molt_wire_begin(dfu); /* what somebody else left behind is no failure of this call */
     return code;
 }
 
 int molt_dfu_idle(struct molt_dfu *dfu, struct molt_diag *diag)
 {
-    int code = molt_dfu_to_idle(dfu);
+    int code = molt_wire_to_idle(dfu);
     return code < 0 ? molt_diag_at(diag, code, "way to dfuIDLE", MOLT_DIAG_NONE) : MOLT_OK;
 }

@@ -27,6 +27,7 @@ enum {
     DFU_MANIFEST_MS = 60000,
     DFU_UNPROTECT_MS = 60000,
     DFU_LEFT_BUSY_MS = 120000, /* somebody else's work, in molt_dfu_idle */
+    DFU_SILENT_MS = 35000,     /* the same, while it answers nothing */
     DFU_LEAVE_MS = 1000,       /* one control transfer of the last steps of a leave */
     DFU_POLL_MAX_MS = 120000,  /* more than that is no poll time that a device means */
     DFU_LONGEST_MS = 1800000
@@ -38,7 +39,7 @@ enum {
 #define DFU_LAST_BLOCK    0xFFFFu
 
 /* How an operation waits for the device. */
-struct molt_dfu_wait {
+struct molt_wire_wait {
     const char *word; /* for the progress; NULL: not asked */
     uint64_t done, total;
     uint32_t limit_ms;
@@ -46,32 +47,46 @@ struct molt_dfu_wait {
     bool may_go;       /* once at work, its first silence is MOLT_E_USB_GONE */
 };
 
+/* Field by field: a template with an address in it would be a variable in a relocatable object. */
+static inline struct molt_wire_wait molt_wire_waiting(const char *word, uint64_t done,
+                                                      uint64_t total, uint32_t limit_ms)
+{
+    struct molt_wire_wait wait;
+    wait.word = word;
+    wait.done = done;
+    wait.total = total;
+    wait.limit_ms = limit_ms;
+    wait.stuck_ms = 0;
+    wait.may_go = false;
+    return wait;
+}
+
 /* One control transfer to the interface: the bytes, or an error. Out: all of them, else MOLT_E_IO.
  */
-int molt_dfu_transfer(struct molt_dfu *dfu, uint8_t request, uint16_t value, uint8_t *data,
-                      uint16_t n, uint32_t timeout_ms);
+int molt_wire_transfer(struct molt_dfu *dfu, uint8_t request, uint16_t value, uint8_t *data,
+                       uint16_t n, uint32_t timeout_ms);
 /* The call-back: MOLT_E_CANCELLED when it says so. */
-int molt_dfu_ask(struct molt_dfu *dfu, const char *word, uint64_t done, uint64_t total);
+int molt_wire_ask(struct molt_dfu *dfu, const char *word, uint64_t done, uint64_t total);
 /* One GETSTATUS, once. */
-int molt_dfu_poll(struct molt_dfu *dfu, uint32_t timeout_ms);
+int molt_wire_poll(struct molt_dfu *dfu, uint32_t timeout_ms);
 /* Sleeps as the last status says, and at least *pause_ms (doubled for the next time); at most left.
  */
-int molt_dfu_pause(struct molt_dfu *dfu, const struct molt_dfu_wait *wait, uint32_t *pause_ms,
-                   uint32_t left_ms);
+int molt_wire_pause(struct molt_dfu *dfu, const struct molt_wire_wait *wait, uint32_t *pause_ms,
+                    uint32_t left_ms);
 /* GETSTATUS until it is no longer at work. MOLT_OK: whatever state that is; last has it. */
-int molt_dfu_wait(struct molt_dfu *dfu, const struct molt_dfu_wait *wait);
+int molt_wire_wait(struct molt_dfu *dfu, const struct molt_wire_wait *wait);
 /* In dfuIDLE or dfuDNLOAD-IDLE; failures of before are forgotten. */
-int molt_dfu_ready(struct molt_dfu *dfu);
+int molt_wire_ready(struct molt_dfu *dfu);
 /* No failure is known. */
-void molt_dfu_begin(struct molt_dfu *dfu);
-int molt_dfu_to_idle(struct molt_dfu *dfu);
+void molt_wire_begin(struct molt_dfu *dfu);
+int molt_wire_to_idle(struct molt_dfu *dfu);
 /* CLRSTATUS or ABORT; asked again once when it is refused. */
-int molt_dfu_plain_request(struct molt_dfu *dfu, uint8_t request);
+int molt_wire_plain_request(struct molt_dfu *dfu, uint8_t request);
 /* The error that the last status is; MOLT_OK when it is none. */
-int molt_dfu_reported(const struct molt_dfu *dfu);
+int molt_wire_reported(const struct molt_dfu *dfu);
 /* After a refused request: what the device says of it, else MOLT_E_USB_STALL. */
-int molt_dfu_why_stalled(struct molt_dfu *dfu);
+int molt_wire_why_stalled(struct molt_dfu *dfu);
 /* The session knows nothing of the device any more. */
-void molt_dfu_forget(struct molt_dfu *dfu);
+void molt_wire_forget(struct molt_dfu *dfu);
 
 #endif

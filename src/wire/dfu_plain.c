@@ -7,11 +7,11 @@
 int molt_dfu_detach(struct molt_dfu *dfu, uint32_t timeout_ms, struct molt_diag *diag)
 {
     uint16_t value = timeout_ms < 0xFFFF ? (uint16_t)timeout_ms : 0xFFFF;
-    int code = molt_dfu_transfer(dfu, DFU_DETACH, value, NULL, 0, DFU_TRANSFER_MS);
+    int code = molt_wire_transfer(dfu, DFU_DETACH, value, NULL, 0, DFU_TRANSFER_MS);
     if (code == MOLT_E_USB_STALL) {
-        code = molt_dfu_transfer(dfu, DFU_DETACH, value, NULL, 0, DFU_TRANSFER_MS);
+        code = molt_wire_transfer(dfu, DFU_DETACH, value, NULL, 0, DFU_TRANSFER_MS);
     }
-    molt_dfu_forget(dfu);
+    molt_wire_forget(dfu);
     if (code == MOLT_E_USB_STALL) {
         return molt_diag_at(diag, code, "DETACH", MOLT_DIAG_NONE);
     }
@@ -27,17 +27,17 @@ static int may(const struct molt_dfu *dfu, uint8_t what)
 }
 
 static int send_block(struct molt_dfu *dfu, const uint8_t *data, uint16_t n,
-                      const struct molt_dfu_wait *wait)
+                      const struct molt_wire_wait *wait)
 {
-    int code = molt_dfu_transfer(dfu, DFU_DNLOAD, dfu->block, (uint8_t *)data, n, DFU_TRANSFER_MS);
+    int code = molt_wire_transfer(dfu, DFU_DNLOAD, dfu->block, (uint8_t *)data, n, DFU_TRANSFER_MS);
     if (code == MOLT_E_USB_STALL) {
-        return molt_dfu_why_stalled(dfu); /* what came before is lost with the ABORT: no retry */
+        return molt_wire_why_stalled(dfu); /* what came before is lost with the ABORT: no retry */
     }
     if (code >= 0) {
-        code = molt_dfu_wait(dfu, wait);
+        code = molt_wire_wait(dfu, wait);
     }
     if (code == MOLT_OK) {
-        code = molt_dfu_reported(dfu);
+        code = molt_wire_reported(dfu);
     }
     if (code == MOLT_OK && dfu->last.state != MOLT_DFU_DOWNLOAD_IDLE) {
         code = MOLT_E_DFU_STATE;
@@ -50,14 +50,14 @@ int molt_dfu_download(struct molt_dfu *dfu, const uint8_t *data, uint32_t n, str
     uint32_t step = molt_dfu_block_size(dfu), at = 0;
     int code = may(dfu, MOLT_DFU_CAN_DOWNLOAD);
     if (code == MOLT_OK && !(dfu->last_known && dfu->last.state == MOLT_DFU_DOWNLOAD_IDLE)) {
-        code = molt_dfu_to_idle(dfu);
+        code = molt_wire_to_idle(dfu);
         dfu->block = 0;
     }
-    molt_dfu_begin(dfu);
+    molt_wire_begin(dfu);
     while (code == MOLT_OK && at < n) {
         uint32_t piece = n - at < step ? n - at : step;
-        struct molt_dfu_wait wait = {"download", at, n, DFU_COMMAND_MS, 0, false};
-        code = molt_dfu_ask(dfu, wait.word, at, n);
+        struct molt_wire_wait wait = molt_wire_waiting("download", at, n, DFU_COMMAND_MS);
+        code = molt_wire_ask(dfu, wait.word, at, n);
         if (code == MOLT_OK) {
             code = send_block(dfu, data + at, (uint16_t)piece, &wait);
         }
@@ -67,7 +67,7 @@ int molt_dfu_download(struct molt_dfu *dfu, const uint8_t *data, uint32_t n, str
         }
     }
     if (code == MOLT_OK) {
-        code = molt_dfu_ask(dfu, "download", n, n);
+        code = molt_wire_ask(dfu, "download", n, n);
     }
     return code < 0 ? molt_diag_at(diag, code, "download", at) : MOLT_OK;
 }
@@ -78,14 +78,14 @@ static int reset_at_end(struct molt_dfu *dfu)
     if (dfu->usb.ops->reset) {
         (void)dfu->usb.ops->reset(dfu->usb.context);
     }
-    molt_dfu_forget(dfu);
+    molt_wire_forget(dfu);
     return MOLT_OK;
 }
 
 /* What the state behind the zero-length block means. MOLT_AGAIN: it did not get there. */
 static int manifested(struct molt_dfu *dfu)
 {
-    int code = molt_dfu_reported(dfu);
+    int code = molt_wire_reported(dfu);
     if (code < 0) {
         return code;
     }
@@ -100,21 +100,21 @@ static int manifested(struct molt_dfu *dfu)
 
 int molt_dfu_manifest(struct molt_dfu *dfu, struct molt_diag *diag)
 {
-    struct molt_dfu_wait wait = {"manifest",      0, 0,
-                                 DFU_MANIFEST_MS, 0, !(dfu->attributes & MOLT_DFU_TOLERANT)};
+    struct molt_wire_wait wait = molt_wire_waiting("manifest", 0, 0, DFU_MANIFEST_MS);
+    wait.may_go = !(dfu->attributes & MOLT_DFU_TOLERANT);
     int code = dfu->last_known && dfu->last.state == MOLT_DFU_DOWNLOAD_IDLE ? MOLT_AGAIN
                                                                             : MOLT_E_DFU_STATE;
     for (uint32_t i = 0; code == MOLT_AGAIN && i < 2; i++) {
         dfu->last.state = MOLT_DFU_DOWNLOAD_IDLE;
-        code = molt_dfu_transfer(dfu, DFU_DNLOAD, dfu->block, NULL, 0, DFU_TRANSFER_MS);
+        code = molt_wire_transfer(dfu, DFU_DNLOAD, dfu->block, NULL, 0, DFU_TRANSFER_MS);
         if (code != MOLT_E_USB_GONE) {
-            code = molt_dfu_wait(dfu, &wait); /* also when the answer was lost: the state tells */
+            code = molt_wire_wait(dfu, &wait); /* also when the answer was lost: the state tells */
         }
         if (code == MOLT_OK) {
             code = manifested(dfu);
         } else if (code == MOLT_E_USB_GONE) {
             code = MOLT_OK; /* it went, or cannot answer any more until its reset */
-            molt_dfu_forget(dfu);
+            molt_wire_forget(dfu);
         }
     }
     if (code == MOLT_AGAIN) {
@@ -123,58 +123,68 @@ int molt_dfu_manifest(struct molt_dfu *dfu, struct molt_diag *diag)
     return code < 0 ? molt_diag_at(diag, code, "manifestation", MOLT_DIAG_NONE) : MOLT_OK;
 }
 
-/* Behind a short block: is it the end? The device then says dfuIDLE; one that does not has to have
- * nothing more. */
+/* Behind a short block: is it the end? The device says dfuIDLE then (A.2.10). MOLT_AGAIN: it thinks
+ * that it gave a full one. */
 static int upload_ended(struct molt_dfu *dfu)
 {
-    uint8_t more;
-    int code = molt_dfu_poll(dfu, DFU_TRANSFER_MS);
+    int code = molt_wire_poll(dfu, DFU_TRANSFER_MS);
     if (code == MOLT_OK) {
-        code = molt_dfu_reported(dfu);
+        code = molt_wire_reported(dfu);
     }
     if (code < 0 || dfu->last.state == MOLT_DFU_IDLE) {
         return code;
     }
-    code = molt_dfu_transfer(dfu, DFU_UPLOAD, dfu->block, &more, 1, DFU_TRANSFER_MS);
-    if (code > 0) {
-        return MOLT_E_IO; /* the bus swallowed a part */
+    code = molt_wire_to_idle(dfu);
+    return code < 0 ? code : MOLT_AGAIN;
+}
+
+/* Everything once, from dfuIDLE. */
+static int upload_once(struct molt_dfu *dfu, uint8_t *buffer, uint32_t capacity, uint32_t *n)
+{
+    uint32_t step = molt_dfu_block_size(dfu);
+    *n = 0;
+    dfu->block = 0;
+    for (;;) {
+        uint32_t room = capacity - *n, piece = room < step ? room : step;
+        uint8_t more;
+        int code = molt_wire_ask(dfu, "upload", *n, 0);
+        if (code < 0) {
+            return code;
+        }
+        code = molt_wire_transfer(dfu, DFU_UPLOAD, dfu->block++, piece ? buffer + *n : &more,
+                                  (uint16_t)(piece ? piece : 1), DFU_TRANSFER_MS);
+        dfu->last.state = MOLT_DFU_UPLOAD_IDLE;
+        if (code < 0) {
+            return code == MOLT_E_USB_STALL ? molt_wire_why_stalled(dfu) : code;
+        }
+        if (piece == 0 && code > 0) {
+            return MOLT_E_NO_SPACE;
+        }
+        *n += (uint32_t)code;
+        if (piece == 0 || (uint32_t)code < piece) {
+            return upload_ended(dfu);
+        }
     }
-    return code == 0 || code == MOLT_E_USB_STALL ? molt_dfu_to_idle(dfu) : code;
 }
 
 int molt_dfu_upload(struct molt_dfu *dfu, uint8_t *buffer, uint32_t capacity, uint32_t *n,
                     struct molt_diag *diag)
 {
-    uint32_t step = molt_dfu_block_size(dfu);
+    uint32_t before = 0;
     int code = may(dfu, MOLT_DFU_CAN_UPLOAD);
     *n = 0;
     if (code == MOLT_OK) {
-        code = molt_dfu_to_idle(dfu);
-        dfu->block = 0;
+        code = molt_wire_to_idle(dfu);
     }
-    molt_dfu_begin(dfu);
-    while (code == MOLT_OK) {
-        uint32_t room = capacity - *n, piece = room < step ? room : step;
-        uint8_t more;
-        code = molt_dfu_ask(dfu, "upload", *n, 0);
-        if (code < 0) {
-            break;
-        }
-        code = molt_dfu_transfer(dfu, DFU_UPLOAD, dfu->block++, piece ? buffer + *n : &more,
-                                 (uint16_t)(piece ? piece : 1), DFU_TRANSFER_MS);
-        dfu->last.state = MOLT_DFU_UPLOAD_IDLE;
-        if (code == MOLT_E_USB_STALL) {
-            code = molt_dfu_why_stalled(dfu);
-        } else if (code > 0 && piece == 0) {
-            code = MOLT_E_NO_SPACE;
-        } else if (code >= 0) {
-            uint32_t got = (uint32_t)code;
-            *n += got;
-            code = MOLT_OK;
-            if (got < piece || piece == 0) {
-                code = upload_ended(dfu);
-                break;
-            }
+    molt_wire_begin(dfu);
+    for (uint32_t i = 0; code == MOLT_OK && i < 3; i++) {
+        code = upload_once(dfu, buffer, capacity, n);
+        /* A device that keeps no state gives the same again; when the bus lost something, more. */
+        if (code == MOLT_AGAIN) {
+            code = i > 0 && *n == before ? MOLT_DONE : i == 2 ? MOLT_E_IO : MOLT_OK;
+            before = *n;
+        } else if (code == MOLT_OK) {
+            code = MOLT_DONE;
         }
     }
     return code < 0 ? molt_diag_at(diag, code, "upload", *n) : MOLT_OK;

@@ -24,9 +24,9 @@ static uint32_t add_limit(uint32_t base, uint32_t each_kb, uint64_t bytes)
 /* A state and status that a block or command ends well with. */
 static int done(struct molt_dfu *dfu)
 {
-    int code = molt_dfu_reported(dfu);
+    int code = molt_wire_reported(dfu);
     if (code == MOLT_OK && dfu->last.state != MOLT_DFU_DOWNLOAD_IDLE) {
-        molt_dfu_forget(dfu);
+        molt_wire_forget(dfu);
         code = MOLT_E_DFU_STATE;
     }
     return code;
@@ -34,22 +34,22 @@ static int done(struct molt_dfu *dfu)
 
 /* A DNLOAD and its end. MOLT_E_USB_STALL: refused, without another reason; nothing happened. */
 static int send(struct molt_dfu *dfu, uint16_t block, const uint8_t *data, uint16_t n,
-                const struct molt_dfu_wait *wait)
+                const struct molt_wire_wait *wait)
 {
-    int code = molt_dfu_transfer(dfu, DFU_DNLOAD, block, (uint8_t *)data, n, DFU_TRANSFER_MS);
+    int code = molt_wire_transfer(dfu, DFU_DNLOAD, block, (uint8_t *)data, n, DFU_TRANSFER_MS);
     if (code == MOLT_E_USB_STALL) {
-        return molt_dfu_why_stalled(dfu);
+        return molt_wire_why_stalled(dfu);
     }
     if (code < 0) {
         return code;
     }
-    code = molt_dfu_wait(dfu, wait);
+    code = molt_wire_wait(dfu, wait);
     return code == MOLT_OK ? done(dfu) : code;
 }
 
 /* A command may be sent twice without harm: what the bus lost is sent again, once. */
 static int command(struct molt_dfu *dfu, uint8_t opcode, const uint32_t *address,
-                   const struct molt_dfu_wait *wait)
+                   const struct molt_wire_wait *wait)
 {
     uint8_t p[5] = {opcode};
     for (uint32_t i = 0; address && i < 4; i++) {
@@ -57,7 +57,7 @@ static int command(struct molt_dfu *dfu, uint8_t opcode, const uint32_t *address
     }
     int code = MOLT_OK;
     for (uint32_t i = 0; i < 2; i++) {
-        code = molt_dfu_ready(dfu);
+        code = molt_wire_ready(dfu);
         dfu->pointer_known = false; /* ST's loaders move it with an erase too */
         if (code == MOLT_OK) {
             code = send(dfu, 0, p, address ? 5 : 1, wait);
@@ -71,7 +71,7 @@ static int command(struct molt_dfu *dfu, uint8_t opcode, const uint32_t *address
 
 static int set_address(struct molt_dfu *dfu, uint32_t address)
 {
-    struct molt_dfu_wait wait = {NULL, 0, 0, DFU_COMMAND_MS, 0, false};
+    struct molt_wire_wait wait = molt_wire_waiting(NULL, 0, 0, DFU_COMMAND_MS);
     int code = command(dfu, SET_ADDRESS, &address, &wait);
     if (code == MOLT_OK) {
         dfu->pointer = address;
@@ -117,8 +117,8 @@ int molt_dfuse_write(struct molt_dfu *dfu, uint32_t address, const uint8_t *data
     int code = in_4_gb(address, n) ? MOLT_OK : MOLT_E_RANGE;
     while (code == MOLT_OK && at < n) {
         uint32_t piece = n - at < run.step ? n - at : run.step;
-        struct molt_dfu_wait wait = {"write", at, n, DFU_COMMAND_MS, 0, false};
-        code = molt_dfu_ask(dfu, wait.word, at, n);
+        struct molt_wire_wait wait = molt_wire_waiting("write", at, n, DFU_COMMAND_MS);
+        code = molt_wire_ask(dfu, wait.word, at, n);
         if (code == MOLT_OK && run.next == 0) {
             code = set_address(dfu, address + at);
             run.next = DFU_FIRST_BLOCK;
@@ -138,7 +138,7 @@ int molt_dfuse_write(struct molt_dfu *dfu, uint32_t address, const uint8_t *data
         }
     }
     if (code == MOLT_OK) {
-        code = molt_dfu_ask(dfu, "write", n, n);
+        code = molt_wire_ask(dfu, "write", n, n);
     }
     return fail(dfu, code, "write", address + at, diag);
 }
@@ -158,7 +158,7 @@ static int aim(struct molt_dfu *dfu, uint32_t address, struct run *run)
     }
     if (code == MOLT_OK && dfu->last.state != MOLT_DFU_IDLE &&
         dfu->last.state != MOLT_DFU_UPLOAD_IDLE) {
-        code = molt_dfu_plain_request(dfu, DFU_ABORT);
+        code = molt_wire_plain_request(dfu, DFU_ABORT);
     }
     return code;
 }
@@ -166,15 +166,15 @@ static int aim(struct molt_dfu *dfu, uint32_t address, struct run *run)
 /* After the blocks: mboot tells only now that it did not read, so the status has to be seen. */
 static int end_read(struct molt_dfu *dfu)
 {
-    int code = molt_dfu_poll(dfu, DFU_TRANSFER_MS);
+    int code = molt_wire_poll(dfu, DFU_TRANSFER_MS);
     if (code == MOLT_E_USB_STALL) {
-        code = molt_dfu_poll(dfu, DFU_TRANSFER_MS);
+        code = molt_wire_poll(dfu, DFU_TRANSFER_MS);
     }
     if (code == MOLT_OK) {
-        code = molt_dfu_reported(dfu);
+        code = molt_wire_reported(dfu);
     }
     if (code == MOLT_OK && dfu->last.state != MOLT_DFU_IDLE) {
-        code = dfu->last.state == MOLT_DFU_UPLOAD_IDLE ? molt_dfu_plain_request(dfu, DFU_ABORT)
+        code = dfu->last.state == MOLT_DFU_UPLOAD_IDLE ? molt_wire_plain_request(dfu, DFU_ABORT)
                                                        : MOLT_E_DFU_STATE;
     }
     if (code == MOLT_E_DFU_FILE) {
@@ -182,7 +182,7 @@ static int end_read(struct molt_dfu *dfu)
         code = MOLT_E_UNSUPPORTED;
     }
     if (code < 0) {
-        molt_dfu_forget(dfu);
+        molt_wire_forget(dfu);
     }
     return code;
 }
@@ -196,15 +196,15 @@ static int read_run(struct molt_dfu *dfu, const char *word, uint32_t address, ui
     int code = MOLT_OK;
     while (code == MOLT_OK && *at < n) {
         uint32_t piece = n - *at < run.step ? n - *at : run.step;
-        code = molt_dfu_ask(dfu, word, *at, n);
+        code = molt_wire_ask(dfu, word, *at, n);
         if (code == MOLT_OK && run.next == 0) {
             code = aim(dfu, address + *at, &run);
         }
         if (code < 0) {
             break;
         }
-        code = molt_dfu_transfer(dfu, DFU_UPLOAD, (uint16_t)run.next, buffer + *at, (uint16_t)piece,
-                                 DFU_TRANSFER_MS);
+        code = molt_wire_transfer(dfu, DFU_UPLOAD, (uint16_t)run.next, buffer + *at,
+                                  (uint16_t)piece, DFU_TRANSFER_MS);
         dfu->last.state = MOLT_DFU_UPLOAD_IDLE;
         if (code == (int)piece) {
             *at += piece;
@@ -214,15 +214,15 @@ static int read_run(struct molt_dfu *dfu, const char *word, uint32_t address, ui
             continue;
         }
         if (code == MOLT_E_USB_STALL) {
-            code = molt_dfu_why_stalled(dfu);
+            code = molt_wire_why_stalled(dfu);
         } else if (code >= 0) {
-            molt_dfu_forget(dfu);
+            molt_wire_forget(dfu);
             code = MOLT_E_TRUNCATED;
         }
         if ((code == MOLT_E_USB_STALL || code == MOLT_E_TRUNCATED || code == MOLT_E_IO) &&
             again++ == 0) {
             run.next = 0;
-            code = molt_dfu_to_idle(dfu);
+            code = molt_wire_to_idle(dfu);
         }
     }
     return code;
@@ -238,9 +238,9 @@ int molt_dfuse_read(struct molt_dfu *dfu, uint32_t address, uint8_t *buffer, uin
         code = MOLT_E_UNSUPPORTED;
     }
     if (code == MOLT_OK && n) {
-        molt_dfu_begin(dfu);
+        molt_wire_begin(dfu);
         if (!dfu->last_known) {
-            code = molt_dfu_to_idle(dfu);
+            code = molt_wire_to_idle(dfu);
         }
     }
     if (code == MOLT_OK && n) {
@@ -251,7 +251,7 @@ int molt_dfuse_read(struct molt_dfu *dfu, uint32_t address, uint8_t *buffer, uin
         at = code < 0 ? 0 : at;
     }
     if (code == MOLT_OK) {
-        code = molt_dfu_ask(dfu, "read", n, n);
+        code = molt_wire_ask(dfu, "read", n, n);
     }
     return fail(dfu, code, "read", address + at, diag);
 }
@@ -263,11 +263,11 @@ static int unstick(struct molt_dfu *dfu, uint32_t address, uint32_t size)
 {
     uint8_t sample[64];
     for (uint32_t i = 0; i < 2; i++) {
-        int code = molt_dfu_transfer(dfu, DFU_CLRSTATUS, 0, NULL, 0, DFU_TRANSFER_MS);
+        int code = molt_wire_transfer(dfu, DFU_CLRSTATUS, 0, NULL, 0, DFU_TRANSFER_MS);
         if (code == MOLT_E_USB_GONE) {
             return code;
         }
-        code = molt_dfu_poll(dfu, DFU_TRANSFER_MS);
+        code = molt_wire_poll(dfu, DFU_TRANSFER_MS);
         if (code < 0) {
             return code;
         }
@@ -276,10 +276,10 @@ static int unstick(struct molt_dfu *dfu, uint32_t address, uint32_t size)
         }
     }
     if (dfu->last.state != MOLT_DFU_IDLE) {
-        molt_dfu_forget(dfu);
+        molt_wire_forget(dfu);
         return MOLT_E_TIMEOUT;
     }
-    molt_dfu_begin(dfu);
+    molt_wire_begin(dfu);
     for (uint32_t i = 0; i < 3; i++) {
         uint32_t n = size < sizeof sample ? size : (uint32_t)sizeof sample, at = 0;
         uint32_t where = address + (i == 0 ? 0 : i == 1 ? (size - n) / 2 : size - n);
@@ -300,12 +300,12 @@ static int unstick(struct molt_dfu *dfu, uint32_t address, uint32_t size)
 int molt_dfuse_erase_page(struct molt_dfu *dfu, uint32_t address, uint32_t size,
                           struct molt_diag *diag)
 {
-    struct molt_dfu_wait wait = {"erase", 0, size, 0, 0, false};
+    struct molt_wire_wait wait = molt_wire_waiting("erase", 0, size, 0);
     wait.limit_ms = add_limit(DFU_ERASE_MS, DFU_ERASE_KB_MS, size);
     if (dfu->quirks & MOLT_DFU_QUIRK_BUSY_STUCK) {
         wait.stuck_ms = add_limit(DFU_STUCK_MS, DFU_STUCK_KB_MS, size);
     }
-    int code = molt_dfu_ask(dfu, wait.word, 0, size);
+    int code = molt_wire_ask(dfu, wait.word, 0, size);
     if (code == MOLT_OK) {
         code = command(dfu, ERASE, &address, &wait);
     }
@@ -313,28 +313,29 @@ int molt_dfuse_erase_page(struct molt_dfu *dfu, uint32_t address, uint32_t size,
         code = unstick(dfu, address, size);
     }
     if (code == MOLT_OK) {
-        code = molt_dfu_ask(dfu, wait.word, size, size);
+        code = molt_wire_ask(dfu, wait.word, size, size);
     }
     return fail(dfu, code, "erase", address, diag);
 }
 
 int molt_dfuse_erase_all(struct molt_dfu *dfu, uint64_t bytes, struct molt_diag *diag)
 {
-    struct molt_dfu_wait wait = {"erase", 0, bytes, 0, 0, false};
+    struct molt_wire_wait wait = molt_wire_waiting("erase", 0, bytes, 0);
     wait.limit_ms = add_limit(DFU_MASS_MS, DFU_MASS_KB_MS, bytes);
-    int code = molt_dfu_ask(dfu, wait.word, 0, bytes);
+    int code = molt_wire_ask(dfu, wait.word, 0, bytes);
     if (code == MOLT_OK) {
         code = command(dfu, ERASE, NULL, &wait);
     }
     if (code == MOLT_OK) {
-        code = molt_dfu_ask(dfu, wait.word, bytes, bytes);
+        code = molt_wire_ask(dfu, wait.word, bytes, bytes);
     }
     return fail(dfu, code, "mass erase", MOLT_DIAG_NONE, diag);
 }
 
 int molt_dfuse_unprotect(struct molt_dfu *dfu, struct molt_diag *diag)
 {
-    struct molt_dfu_wait wait = {"unprotect", 0, 0, DFU_UNPROTECT_MS, 0, true};
+    struct molt_wire_wait wait = molt_wire_waiting("unprotect", 0, 0, DFU_UNPROTECT_MS);
+    wait.may_go = true;
     int code = dfu->quirks & MOLT_DFU_QUIRK_NO_UNPROTECT ? MOLT_E_UNSUPPORTED : MOLT_OK;
     if (code == MOLT_OK) {
         dfu->last.state = MOLT_DFU_APP_IDLE; /* nothing is known yet, whatever comes first */
@@ -346,7 +347,7 @@ int molt_dfuse_unprotect(struct molt_dfu *dfu, struct molt_diag *diag)
     if (began && code == MOLT_E_USB_GONE) {
         code = MOLT_OK;
     }
-    molt_dfu_forget(dfu);
+    molt_wire_forget(dfu);
     return fail(dfu, code, "unprotect", MOLT_DIAG_NONE, diag);
 }
 
@@ -356,12 +357,12 @@ int molt_dfuse_commands(struct molt_dfu *dfu, uint8_t *bytes, uint32_t capacity,
     uint32_t step = molt_dfu_block_size(dfu), n = capacity < step ? capacity : step;
     int got = 0;
     int code =
-        dfu->quirks & MOLT_DFU_QUIRK_NO_COMMANDS ? MOLT_E_UNSUPPORTED : molt_dfu_to_idle(dfu);
-    molt_dfu_begin(dfu);
+        dfu->quirks & MOLT_DFU_QUIRK_NO_COMMANDS ? MOLT_E_UNSUPPORTED : molt_wire_to_idle(dfu);
+    molt_wire_begin(dfu);
     if (code == MOLT_OK) {
-        got = molt_dfu_transfer(dfu, DFU_UPLOAD, 0, bytes, (uint16_t)n, DFU_TRANSFER_MS);
+        got = molt_wire_transfer(dfu, DFU_UPLOAD, 0, bytes, (uint16_t)n, DFU_TRANSFER_MS);
         dfu->last.state = MOLT_DFU_UPLOAD_IDLE;
-        code = got == MOLT_E_USB_STALL ? molt_dfu_why_stalled(dfu) : got < 0 ? got : MOLT_OK;
+        code = got == MOLT_E_USB_STALL ? molt_wire_why_stalled(dfu) : got < 0 ? got : MOLT_OK;
     }
     if (code == MOLT_OK) {
         code = end_read(dfu);
@@ -374,14 +375,14 @@ int molt_dfuse_commands(struct molt_dfu *dfu, uint8_t *bytes, uint32_t capacity,
  * not take it. */
 static int go(struct molt_dfu *dfu)
 {
-    int code = molt_dfu_transfer(dfu, DFU_DNLOAD, DFU_FIRST_BLOCK, NULL, 0, DFU_LEAVE_MS);
+    int code = molt_wire_transfer(dfu, DFU_DNLOAD, DFU_FIRST_BLOCK, NULL, 0, DFU_LEAVE_MS);
     if (code == MOLT_E_USB_GONE) {
         return MOLT_OK;
     }
     /* The status starts the jump; who goes without it (GD32) is gone, silent, or refuses by then.
      */
     for (uint32_t i = 0; i < 3; i++) {
-        code = molt_dfu_poll(dfu, DFU_LEAVE_MS);
+        code = molt_wire_poll(dfu, DFU_LEAVE_MS);
         if (code == MOLT_OK || code == MOLT_E_USB_GONE ||
             (dfu->quirks & MOLT_DFU_QUIRK_LEAVES_SILENTLY)) {
             break;
@@ -390,7 +391,7 @@ static int go(struct molt_dfu *dfu)
     if (code < 0) {
         return MOLT_OK;
     }
-    code = molt_dfu_reported(dfu);
+    code = molt_wire_reported(dfu);
     bool stays = dfu->last.state == MOLT_DFU_DOWNLOAD_IDLE || dfu->last.state == MOLT_DFU_ERROR;
     if (code == MOLT_E_DFU_STALLEDPKT || (code == MOLT_OK && stays)) {
         return MOLT_AGAIN;
@@ -402,7 +403,7 @@ int molt_dfuse_leave(struct molt_dfu *dfu, uint32_t entry, struct molt_diag *dia
 {
     int code = MOLT_AGAIN;
     for (uint32_t i = 0; code == MOLT_AGAIN && i < 2; i++) {
-        code = molt_dfu_to_idle(dfu);
+        code = molt_wire_to_idle(dfu);
         if (code == MOLT_OK) {
             code = set_address(dfu, entry);
         }
@@ -410,6 +411,6 @@ int molt_dfuse_leave(struct molt_dfu *dfu, uint32_t entry, struct molt_diag *dia
             code = go(dfu);
         }
     }
-    molt_dfu_forget(dfu);
+    molt_wire_forget(dfu);
     return fail(dfu, code == MOLT_AGAIN ? MOLT_E_DFU_STATE : code, "leave", entry, diag);
 }
