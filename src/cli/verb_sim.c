@@ -3,7 +3,9 @@
 
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/sim_dfu.h"
 #include "molt/host/board.h"
+#include "molt/host/simdfu.h"
 
 /* The folder of sim:FOLDER; NULL = it is none. */
 static const char *folder_of(const char *name)
@@ -14,12 +16,13 @@ static const char *folder_of(const char *name)
 static const struct cli_option new_options[] = {
     {"flash", 'f', "FILE", "what is on the flash: a flash dump or a firmware file (else erased)"},
     {"flash-size", 0, "SIZE", "1M, 2M, 4M, 8M or 16M (default: as the file says, else 4M)"},
-    {"chip", 0, "CHIP", "esp32 (default) or esp32c3"},
+    {"chip", 0, "CHIP", "esp32 (default), esp32c3, stm32f405 or another of those below"},
     {"revision", 0, "N.N", "revision of the chip (default 3.0; esp32c3 0.4)"},
     {"no-rollback", 0, NULL, "its bootloader has no rollback, as those flashed before 2023-09"},
     {"legacy-revision", 0, NULL,
      "its bootloader judges the old revision byte, as ESP-IDF 4.4 does"},
     {"board", 0, "NAME", "board name for updates (default ESP32_GENERIC or ESP32_GENERIC_C3)"},
+    {"serial", 0, "TEXT", "serial number on USB; not for ESP32 boards"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -34,7 +37,10 @@ static int new_facts(const struct cli_args *args, struct molt_board_facts *facts
     name = name ? name : c3 ? "ESP32_GENERIC_C3" : "ESP32_GENERIC";
     revision = revision ? revision : c3 ? "0.4" : "3.0";
     if (!c3 && strcmp(chip, "esp32") != 0) {
-        return cli_usage(args, "--chip %s: expected esp32 or esp32c3", chip);
+        return cli_usage(args,
+                         "--chip %s: expected esp32, esp32c3, or one of those with USB that "
+                         "'molt sim new --help' names",
+                         chip);
     }
     if (size && (!cli_parse_size(size, 0x1000000, &bytes) || bytes == 0)) {
         return cli_usage(args, "--flash-size %s: expected 1M, 2M, 4M, 8M or 16M", size);
@@ -63,6 +69,12 @@ static int run_new(struct cli_args *args)
     if (!folder) {
         return cli_usage(args, "%s: expected sim:FOLDER", args->operand[0]);
     }
+    if (cli_option(args, "chip") && sim_dfu_knows(cli_option(args, "chip"))) {
+        return sim_dfu_new(args, folder);
+    }
+    if (cli_has(args, "serial")) {
+        return cli_usage(args, "--serial is for boards that have USB: --chip stm32f405");
+    }
     int usage = new_facts(args, &facts);
     if (usage != CLI_OK) {
         return usage;
@@ -87,7 +99,15 @@ const struct cli_verb cli_verb_sim_new = {
     "cells that a power cut left weak. Every verb that takes a device takes sim:FOLDER.\n"
     "\n"
     "MicroPython before 1.21 came with a bootloader of ESP-IDF 4.4: --no-rollback\n"
-    "--legacy-revision.",
+    "--legacy-revision.\n"
+    "\n"
+    "Chips with a USB boot loader, for molt dfu; --flash then is the bytes of their flash:\n"
+    "  stm32f405, stm32f427, stm32h743, stm32l476, stm32c5, gd32: loaders in ROM\n"
+    "  mboot, mboot-packed: MicroPython's boot loader on an STM32F405\n"
+    "  plain, plain-intolerant: DFU 1.1 without addresses\n"
+    "  runtime, runtime-reset: an application that detaches into a boot loader (runtime-dfu)\n"
+    "Such a board is in its boot loader until it is told to leave, and again after\n"
+    "'molt sim boot --boot0 sim:FOLDER'.",
     new_options,
     1,
     1,
@@ -96,6 +116,7 @@ const struct cli_verb cli_verb_sim_new = {
 static const struct cli_option boot_options[] = {
     {"json", 0, NULL, "print the outcome as JSON"},
     {"reset", 0, NULL, "a reset; else a power cycle, at which weak cells are drawn anew"},
+    {"boot0", 0, NULL, "with BOOT0 held: an STM32 waits in its USB boot loader"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -154,6 +175,13 @@ static int run_boot(struct cli_args *args)
     if (!folder) {
         return cli_usage(args, "%s: expected sim:FOLDER", args->operand[0]);
     }
+    if (molt_simdfu_is(folder)) {
+        return sim_dfu_boot(args, folder);
+    }
+    if (cli_has(args, "boot0")) {
+        return cli_usage(args, "--boot0 is for boards of 'molt sim new --chip stm32f405' and others"
+                               " with USB");
+    }
     if (molt_board_open(&board, folder, &message) < 0) {
         return cli_fail(args, &message);
     }
@@ -181,6 +209,11 @@ const struct cli_verb cli_verb_sim_boot = {
     "The boot model decides as the ESP-IDF bootloader of the board does, and writes otadata back "
     "as\n"
     "it does. Exit code 1 when no application runs.\n"
+    "\n"
+    "An STM32 starts the vector table at the start of its flash, if there is one; with --boot0\n"
+    "its USB boot loader. Keys of --json are then result (\"runs\", \"boot loader\", \"no "
+    "boot\"),\n"
+    "vectors, stack, reset (-1 = nothing started) and why.\n"
     "\n"
     "Keys of --json (null = nothing started):\n"
     "  result: \"runs\", \"app aborts\" or \"no boot\"; running, partition, offset (-1 = nothing)\n"

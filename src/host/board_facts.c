@@ -194,6 +194,17 @@ static int fail_key(const json_t *root, const char *key, const char *path,
     return error;
 }
 
+/* The folder of molt/host/simdfu.h. */
+static int fail_dfu(const json_t *root, const char *folder, struct molt_message *message)
+{
+    const char *chip = json_string_value(json_object_get(root, "chip"));
+    return molt_fail(
+        message, MOLT_E_UNSUPPORTED,
+        "%s: is a simulated %.40s with a USB boot loader, expected an ESP32 board: use "
+        "'molt dfu' for it, and 'molt sim boot' to start it",
+        folder, chip ? chip : "device");
+}
+
 int board_facts_load(const char *folder, struct molt_board_facts *facts,
                      struct molt_message *message)
 {
@@ -219,6 +230,12 @@ int board_facts_load(const char *folder, struct molt_board_facts *facts,
                          wrong.line);
     }
     memset(facts, 0, sizeof *facts);
+    const char *kind = json_string_value(json_object_get(root, "kind"));
+    if (kind && strcmp(kind, "dfu") == 0) {
+        error = fail_dfu(root, folder, message);
+        json_decref(root);
+        return error;
+    }
     const char *key = parse(root, facts);
     error = key ? fail_key(root, key, path, message) : MOLT_OK;
     json_decref(root);
