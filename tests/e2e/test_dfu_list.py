@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import dfu
 from usbbus import STM32, Bus, configuration, device, functional, interface
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -196,3 +197,66 @@ def test_udev_rule():
                        (TOP / "src/host/usb_describe.c").read_text())
     vendors = {"VENDOR_ST": "0483", "VENDOR_GIGADEVICE": "28e9"}
     assert sorted(pairs) == sorted((vendors.get(v, v[2:].lower()), p.lower()) for v, p in known) and len(pairs) == 4
+
+
+# ---- Devices that answer ----
+
+def list_of(molt, folder, *devices, words=()):
+    found = dfu.run([molt.path, "dfu", "list", "--json", *words], *devices, folder=folder)
+    assert found.code == 0, found.err
+    assert not found.requests(), "a list sends nothing to the loader"
+    return json.loads(found.out)["devices"]
+
+
+def test_strings_and_maps(molt, tmp_path):
+    names = ("stm32f405", "stm32f427", "stm32h743", "mboot")
+    f405, f427, h743, mboot = list_of(molt, tmp_path, *map(dfu.Device, names))
+    assert f405["target"] == "usb:0483:df11,serial=306A37613036" and f405["serial"] == "306A37613036"
+    assert (f405["manufacturer"], f405["product"]) == ("STMicroelectronics", "STM32  BOOTLOADER")
+    flash, options, otp, _ = (a["map"] for a in f405["alternates"])
+    assert f405["alternates"][0]["name"] == "@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg"
+    assert (flash["name"], flash["bytes"], flash["truncated"]) == ("Internal Flash", 1 << 20, False)
+    assert [(s["start"], s["end"], s["sector_size"], s["count"]) for s in flash["segments"]] == [
+        (0x08000000, 0x08010000, 0x4000, 4), (0x08010000, 0x08020000, 0x10000, 1), (0x08020000, 0x08100000, 0x20000, 7)]
+    assert all(s["readable"] and s["erasable"] and s["writable"] for s in flash["segments"])
+    assert options["name"] == "Option Bytes" and not options["segments"][0]["erasable"]
+    assert otp["bytes"] == 528
+    assert "stm32f405" in f405["fits"] and "stm32h743" in h743["fits"]
+    assert f427["alternates"][0]["map"]["truncated"] and h743["alternates"][0]["map"]["bytes"] == 2 << 20
+    assert (mboot["known"], mboot["product"]) == ("MicroPython mboot", "Pyboard DFU")
+
+
+def test_same_serial_number(molt, tmp_path):
+    """Told apart by where they are plugged in."""
+    twins = [dfu.Device("stm32f405", serial="TWIN"), dfu.Device("stm32f405", serial="TWIN"), dfu.Device("mboot", serial="ONE")]
+    assert [d["target"][14:] for d in list_of(molt, tmp_path, *twins)] == ["path=1-1", "path=1-2", "serial=ONE"]
+    found = dfu.run([molt.path, "dfu", "leave", "usb:serial=TWIN"], *twins, folder=tmp_path)
+    assert found.code == 1 and "2 DFU devices fit" in found.err and "usb:0483:df11,path=1-2" in found.err
+    assert not found.requests(1) and not found.requests(2)
+
+
+def test_comma_in_serial_number(molt, tmp_path):
+    (odd,) = list_of(molt, tmp_path, dfu.Device("stm32f405", serial="a,alt=1"))
+    assert odd["target"] == "usb:0483:df11,path=1-1" and odd["serial"] == "a,alt=1"
+
+
+def test_text_of_a_hostile_device(molt, tmp_path):
+    found = dfu.run([molt.path, "dfu", "list"], dfu.Device("stm32f405", serial="\x1b[2Jx"), folder=tmp_path)
+    assert found.code == 0 and "\x1b" not in found.out and "?[2Jx" in found.out
+
+
+@pytest.mark.parametrize("kind", ["stall", "timeout", "io", "short", "gone"])
+def test_faults_while_listing(molt, tmp_path, kind):
+    """A device that answers badly is shown with what is known of it, and hides no other one."""
+    for at in (4,) if kind == "timeout" else (1, 3, 5):  # the languages, the product, the first layout
+        devices = list_of(molt, tmp_path, dfu.Device("stm32f405", fault="%s@%d" % (kind, at)), dfu.Device("mboot"))
+        assert devices[-1]["product"] == "Pyboard DFU" and len(devices) <= 2
+        if kind != "gone":
+            assert devices[0]["known"] == "STM32 ROM loader" and len(devices[0]["alternates"]) == 4
+
+
+@pytest.mark.parametrize("alternate, name", [("1", 1), ("Option Bytes", 1), ("device feature", 3)])
+def test_alternate_is_selected(molt, tmp_path, alternate, name):
+    found = dfu.run([molt.path, "dfu", "leave", "usb:alt=" + alternate], dfu.Device("stm32f405"), folder=tmp_path)
+    selected = [t["value"] for t in found.trace if (t["type"], t["request"]) == (1, 11)]
+    assert selected == [name], found.err
