@@ -16,7 +16,7 @@ build() {
 	cmake --preset "$1" && cmake --build "$2" -j "$jobs"
 }
 
-section_venv() { scripts/venv.sh && scripts/deps.sh && scripts/p256.sh; }
+section_venv() { scripts/venv.sh && scripts/deps.sh && scripts/p256.sh && scripts/dfu-files.sh; }
 section_gcc() { build default build; }
 section_clang() { build clang build/clang; }
 section_sanitize() { build sanitize build/sanitize; }
