@@ -287,6 +287,16 @@ static void raw(void **state)
     assert_int_equal(refused(bytes, 0, "is empty"), MOLT_E_FORMAT);
     static const uint8_t png[16] = "\x89PNG\r\n\x1A\n";
     assert_int_equal(refused(png, sizeof png, "a PNG picture"), MOLT_E_FORMAT);
+    /* Text is content where it is said where it goes; but not the records of another format. */
+    static const uint8_t text[] = "just a text", srecord[] = "S1050000616238\n";
+    assert_int_equal(refused(text, sizeof text - 1, "a text file"), MOLT_E_FORMAT);
+    request = (struct molt_dfu_image_request){.path = "x", .has_address = true};
+    assert_int_equal(molt_dfu_image_from_memory(&image, text, sizeof text - 1, &request, NULL),
+                     MOLT_OK);
+    molt_dfu_image_free(&image);
+    assert_int_equal(
+        molt_dfu_image_from_memory(&image, srecord, sizeof srecord - 1, &request, &message),
+        MOLT_E_FORMAT);
     request = (struct molt_dfu_image_request){.path = "x", .raw = true};
     assert_int_equal(molt_dfu_image_from_memory(&image, png, sizeof png, &request, &message),
                      MOLT_OK);

@@ -87,26 +87,45 @@ int molt_dfu_image_entry(const struct molt_dfu_image *image, uint32_t *entry)
 
 /* ---- raw ---- */
 
-/* What is surely no content of a flash: its name. A vector table says more than two letters do. */
-static const char *foreign(const uint8_t *bytes, uint32_t n)
+static const char HEX_DIGITS[] = "0123456789ABCDEFabcdef";
+
+/* A line of Intel HEX, with or without its colon, or of Motorola's S-records. */
+static bool is_record(const uint8_t *bytes, uint32_t n)
+{
+    uint32_t at = n && (bytes[0] == ':' || bytes[0] == 'S') ? 1 : 0, digits = 0;
+    while (at + digits < n && memchr(HEX_DIGITS, bytes[at + digits], 22)) {
+        digits++;
+    }
+    return digits >= 8;
+}
+
+/* What is surely no content of a flash: its name. A vector table says more than two letters do, and
+ * a text is content for those who say where it goes. */
+static const char *foreign(const struct image_file *file)
 {
     static const char *const content[] = {"an erased flash (all bytes FF)", "all zero bytes",
                                           "nothing that Molt knows"};
-    const char *kind = filekind_of(bytes, n);
+    const uint8_t *bytes = file->image->bytes;
+    const char *kind = filekind_of(bytes, file->n);
+    uint32_t stack = file->n >= 8 ? molt_get_le32(bytes) : 0;
+    bool vectors = stack >= 0x10000000u && stack <= 0x3FFFFFFFu && stack % 4 == 0;
+    bool text = strcmp(kind, "a text file") == 0; /* digits look like an address in RAM */
+    if (file->request->raw || (vectors && !text)) {
+        return NULL;
+    }
     for (size_t i = 0; i < sizeof content / sizeof content[0]; i++) {
         if (strcmp(kind, content[i]) == 0) {
             return NULL;
         }
     }
-    uint32_t stack = n >= 8 ? molt_get_le32(bytes) : 0;
-    return stack >= 0x10000000u && stack <= 0x3FFFFFFFu && stack % 4 == 0 ? NULL : kind;
+    return text && file->request->has_address && !is_record(bytes, file->n) ? NULL : kind;
 }
 
 static int read_raw(struct image_file *file)
 {
     struct molt_dfu_image *image = file->image;
     const struct molt_dfu_image_request *request = file->request;
-    const char *kind = request->raw ? NULL : foreign(image->bytes, file->n);
+    const char *kind = foreign(file);
     if (kind) {
         return molt_fail(file->message, MOLT_E_FORMAT,
                          "%s: is %s, expected a DFU, ELF, Intel HEX or raw firmware file; --raw "
@@ -144,7 +163,7 @@ static bool is_hex(const struct image_file *file)
         return false;
     }
     for (uint32_t i = 1; i < 11; i++) {
-        if (!memchr("0123456789ABCDEFabcdef", bytes[at + i], 22)) {
+        if (!memchr(HEX_DIGITS, bytes[at + i], 22)) {
             return false;
         }
     }

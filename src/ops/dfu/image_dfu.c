@@ -175,14 +175,15 @@ static int check_suffix(struct image_file *file)
     if (image->has_suffix) {
         return image_check_crc(file);
     }
-    if (file->request->accept_bad_crc) {
+    uint32_t said = file->n >= 10 ? molt_get_le32(image->bytes + 6) : 0;
+    if (file->request->accept_bad_crc && said == file->n) {
         image->crc_wrong = true;
         return MOLT_OK;
     }
     return molt_fail(file->message, MOLT_E_TRUNCATED,
                      "%s: there is no DFU suffix at the end of its %u bytes (its prefix says %u "
                      "and 16 more): the file is not whole, fetch it again",
-                     file->name, file->n, file->n >= 10 ? molt_get_le32(image->bytes + 6) : 0);
+                     file->name, file->n, said);
 }
 
 int image_read_dfuse(struct image_file *file)
