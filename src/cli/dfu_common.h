@@ -15,8 +15,7 @@
     }
 #define DFU_ROW_BOARD                                                                              \
     {                                                                                              \
-        "board", 'b', "NAME",                                                                      \
-            "board or chip, which tells where its files are: PYBV11, stm32f405; none = no files"   \
+        "board", 'b', "NAME", "board or chip, for where its files are: PYBV11, stm32f405; or none" \
     }
 
 #define DFU_TARGET_WORDS                                                                           \
