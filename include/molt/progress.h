@@ -10,9 +10,10 @@ extern "C" {
 
 struct molt_progress {
     /* what: the phase, "erase", "write", "verify", "download"...; phases may take turns. done of
-       total bytes (0 = unknown), for "files" and "compare files" of that many files. When a phase
-       is completed, done is total. Nonzero = cancel (the operation ends with MOLT_E_CANCELLED at
-       its next safe point; behind the last of its work it is done, and stays so). */
+       total bytes (0 = unknown), for "files" and "compare files" of that many files, for "wait" of
+       milliseconds. When a phase is completed, done is total. Nonzero = cancel (the operation ends
+       with MOLT_E_CANCELLED at its next safe point; behind the last of its work it is done, and
+       stays so). */
     int (*report)(void *context, const char *what, uint64_t done, uint64_t total);
     void *context;
 };

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/dfu_rescue.h"
+#include "cli/dfu_stop.h"
 #include "cli/dfu_util.h"
 #include "cli/planprint.h"
 #include "cli/process.h"
@@ -81,7 +83,7 @@ static void print_device(const struct molt_dfu_choice *choice, const struct molt
     }
 }
 
-/* The last device and its last alternate first, as scripts know it. */
+/* Of each device the last alternate setting first, as scripts know it. */
 static int list(struct act *act)
 {
     struct molt_dfu_device *devices;
@@ -98,7 +100,7 @@ static int list(struct act *act)
     if (error) {
         return error;
     }
-    for (uint32_t i = count; i-- > 0;) {
+    for (uint32_t i = 0; i < count; i++) {
         if (molt_dfu_choice_fits(choice, &devices[i])) {
             print_device(choice, &devices[i]);
         }
@@ -268,6 +270,9 @@ static int dfuse_download(struct act *act, bool *left)
     }
     error = molt_dfu_write_run(write, &act->progress, &act->message);
     *left = molt_dfu_write_result(write)->left;
+    if (error) {
+        free(dfu_save_rescue(act->args, write));
+    }
     molt_dfu_write_free(write);
     return error;
 }
@@ -473,7 +478,9 @@ int dfu_util_act(const struct cli_args *args, struct dfu_util *job)
     act->job = job;
     cli_progress_start(args, &act->progress);
     int code = check(act);
+    struct dfu_stop *stop = NULL;
     if (code == DFU_UTIL_OK) {
+        stop = dfu_stop_begin(&act->progress);
         int error = job->mode == DFU_UTIL_LIST ? list(act) : open_device(act);
         if (!error && job->mode != DFU_UTIL_LIST) {
             error = on_device(act);
@@ -487,5 +494,7 @@ int dfu_util_act(const struct cli_args *args, struct dfu_util *job)
     }
     molt_dfu_image_free(&act->image);
     free(act);
+    fflush(stdout);
+    dfu_stop_end(stop);
     return code;
 }

@@ -13,9 +13,10 @@
 #define JSON_EVERY_MS 100
 #define DRAW_EVERY_MS 50
 /* Before that a rate is noise. */
-#define RATE_AFTER_MS 500
-#define BAR_MOST      25
-#define BAR_LEAST     8
+#define RATE_AFTER_MS   500
+#define LONGEST_WAIT_MS (24u * 3600u * 1000u)
+#define BAR_MOST        25
+#define BAR_LEAST       8
 
 static uint64_t now_ms(void)
 {
@@ -38,9 +39,15 @@ bool cli_progress_parse(const char *text, enum cli_progress_mode *mode)
 
 /* ---- Numbers ---- */
 
+/* What is counted: see molt/progress.h. */
+static const char *unit_of(const struct cli_phase *phase)
+{
+    return strstr(phase->what, "files") ? "files" : strcmp(phase->what, "wait") ? "bytes" : "ms";
+}
+
 static bool in_bytes(const struct cli_phase *phase)
 {
-    return !strstr(phase->what, "files"); /* see molt/progress.h */
+    return *unit_of(phase) == 'b';
 }
 
 /* Units a second, and milliseconds to the end; false = not known. Doubles: what is reported may be
@@ -84,6 +91,21 @@ static void add(char *text, unsigned most, const char *piece)
     }
 }
 
+static void amount_of(const struct cli_phase *phase, char text[48])
+{
+    bool known = phase->total != 0;
+    char size[2][16];
+    if (in_bytes(phase)) {
+        snprintf(text, 48, "  %s%s%s", cli_size(phase->done, size[0]), known ? " of " : "",
+                 known ? cli_size(phase->total, size[1]) : "");
+        return;
+    }
+    unsigned scale = *unit_of(phase) == 'm' ? 1000 : 1; /* ms are shown as seconds */
+    unsigned long long done = phase->done / scale, total = phase->total / scale;
+    snprintf(text, 48, known ? "  %llu%s of %llu%s" : "  %llu%s", done, scale == 1 ? "" : " s",
+             total, scale == 1 ? "" : " s");
+}
+
 static void bar_of(const struct cli_phase *phase, size_t room, char bar[BAR_MOST + 5])
 {
     bar[0] = 0;
@@ -101,7 +123,7 @@ static void bar_of(const struct cli_phase *phase, size_t room, char bar[BAR_MOST
 
 void cli_progress_line(const struct cli_phase *phase, unsigned columns, char *text, unsigned room)
 {
-    char size[2][16], head[48], bytes[48], rate[32] = "", left[32] = "", bar[BAR_MOST + 5];
+    char size[16], head[48], bytes[48], rate[32] = "", left[32] = "", bar[BAR_MOST + 5];
     unsigned most = columns < room ? columns : room - 1;
     double number;
     if (phase->total) {
@@ -111,16 +133,9 @@ void cli_progress_line(const struct cli_phase *phase, unsigned columns, char *te
     } else {
         snprintf(head, sizeof head, "%-9s", phase->what);
     }
-    if (!in_bytes(phase)) {
-        snprintf(bytes, sizeof bytes, phase->total ? "  %llu of %llu" : "  %llu",
-                 (unsigned long long)phase->done, (unsigned long long)phase->total);
-    } else {
-        snprintf(bytes, sizeof bytes, phase->total ? "  %s of %s" : "  %s",
-                 cli_size(phase->done, size[0]), cli_size(phase->total, size[1]));
-    }
+    amount_of(phase, bytes);
     if (in_bytes(phase) && rate_of(phase, &number)) {
-        snprintf(rate, sizeof rate, "  %s/s",
-                 cli_size(number < 1e18 ? (uint64_t)number : 0, size[0]));
+        snprintf(rate, sizeof rate, "  %s/s", cli_size(number < 1e18 ? (uint64_t)number : 0, size));
     }
     if (in_bytes(phase) && left_of(phase, &number)) {
         unsigned long long s = (unsigned long long)(number / 1000 + 0.5);
@@ -173,8 +188,8 @@ static void print_json(const struct cli_phase *phase)
     fprintf(stderr,
             "{\"progress\":\"%s\",\"unit\":\"%s\",\"done\":%llu,\"total\":%s,\"elapsed_ms\":%llu,"
             "\"rate\":%s,\"left_ms\":%s}\n",
-            phase->what, in_bytes(phase) ? "bytes" : "files", (unsigned long long)phase->done,
-            total, (unsigned long long)phase->spent_ms, rate, left);
+            phase->what, unit_of(phase), (unsigned long long)phase->done, total,
+            (unsigned long long)phase->spent_ms, rate, left);
     fflush(stderr);
 }
 
@@ -227,6 +242,9 @@ static int report(void *context, const char *what, uint64_t done, uint64_t total
     if (before) {
         struct cli_phase *worked = !begins && done > phase->done ? phase : before;
         worked->spent_ms += now - state->reported_ms;
+    }
+    if (*unit_of(phase) == 'm' && total > LONGEST_WAIT_MS) {
+        total = 0; /* until the user gives up */
     }
     bool ended = total && done >= total && (begins || phase->done < done || phase->untold);
     phase->done = done;

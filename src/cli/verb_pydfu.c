@@ -3,7 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/dfu_rescue.h"
+#include "cli/dfu_stop.h"
 #include "cli/planprint.h"
 #include "molt/ops/dfu_device.h"
 #include "molt/ops/dfu_image.h"
@@ -122,6 +123,9 @@ static int write_file(const struct cli_args *args, struct molt_dfu_session *sess
     printf("Writing memory...\n");
     fflush(stdout);
     error = molt_dfu_write_run(write, progress, message);
+    if (error) {
+        free(dfu_save_rescue(args, write));
+    }
     molt_dfu_write_free(write);
     return error;
 }
@@ -153,21 +157,17 @@ static int act(const struct cli_args *args, struct molt_dfu_session *session,
 }
 
 static int with_device(const struct cli_args *args, const struct molt_dfu_choice *choice,
-                       const struct molt_dfu_image *image, struct molt_message *message)
+                       const struct molt_dfu_image *image, const struct molt_progress *progress,
+                       struct molt_message *message)
 {
     struct molt_dfu_session *session;
     struct molt_message closing;
-    struct molt_progress progress;
     bool any = cli_has(args, "mass-erase") || cli_has(args, "upload") || cli_has(args, "exit");
-    cli_progress_start(args, &progress);
-    int error = molt_dfu_session_open(&session, choice, 0, &progress, message);
+    int error = molt_dfu_session_open(&session, choice, 0, progress, message);
     if (error) {
         return error;
     }
-    if (cli_has(args, "mass-erase") && !confirmed()) {
-        error = molt_fail(message, MOLT_E_CANCELLED, "nothing was erased");
-    }
-    error = error ? error : act(args, session, image, &progress, message);
+    error = act(args, session, image, progress, message);
     cli_progress_end(args);
     if (molt_dfu_session_close(session, &closing) < 0 && !error) {
         *message = closing;
@@ -179,25 +179,42 @@ static int with_device(const struct cli_args *args, const struct molt_dfu_choice
     return error;
 }
 
+static int run_command(const struct cli_args *args, const struct molt_dfu_choice *choice)
+{
+    struct molt_message message;
+    struct molt_progress progress;
+    struct molt_dfu_image image = {0};
+    struct molt_dfu_image_request request = {.path = cli_option(args, "upload")};
+    if (request.path && molt_dfu_image_load(&image, &request, &message) < 0) {
+        return cli_fail(args, &message);
+    }
+    if (cli_has(args, "mass-erase") && !confirmed()) {
+        molt_dfu_image_free(&image);
+        molt_fail(&message, MOLT_E_CANCELLED, "nothing was erased");
+        return cli_fail(args, &message);
+    }
+    cli_progress_start(args, &progress);
+    struct dfu_stop *stop = dfu_stop_begin(&progress);
+    int error = with_device(args, choice, &image, &progress, &message);
+    int code = error ? cli_fail(args, &message) : CLI_OK;
+    molt_dfu_image_free(&image);
+    fflush(stdout);
+    dfu_stop_end(stop);
+    return code;
+}
+
 static int run(struct cli_args *args)
 {
     struct molt_message message;
     struct molt_dfu_choice choice;
-    struct molt_dfu_image image = {0};
-    struct molt_dfu_image_request request = {.path = cli_option(args, "upload")};
     int code = parse_choice(args, &choice);
     if (code) {
         return code;
     }
-    int error = MOLT_OK;
-    if (cli_has(args, "list")) {
-        error = list(&choice, &message);
-    } else {
-        error = request.path ? molt_dfu_image_load(&image, &request, &message) : MOLT_OK;
-        error = error ? error : with_device(args, &choice, &image, &message);
-        molt_dfu_image_free(&image);
+    if (!cli_has(args, "list")) {
+        return run_command(args, &choice);
     }
-    return error ? cli_fail(args, &message) : CLI_OK;
+    return list(&choice, &message) < 0 ? cli_fail(args, &message) : CLI_OK;
 }
 
 static const struct cli_option options[] = {
