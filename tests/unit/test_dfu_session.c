@@ -427,6 +427,18 @@ static void test_not_to_be_claimed(void **state)
     assert_non_null(strstr(m.text, "another program or a driver uses it"));
 }
 
+static void test_no_folder(void **state)
+{
+    (void)state;
+    struct molt_dfu_choice choice;
+    struct molt_dfu_session *session;
+    struct molt_message message;
+    molt_dfu_choice_parse(&choice, "sim:/nonexistent/board", NULL);
+    assert_int_equal(molt_dfu_session_open(&session, &choice, 0, NULL, &message), MOLT_E_NOT_FOUND);
+    assert_null(session);
+    assert_non_null(strstr(message.text, "/nonexistent/board"));
+}
+
 /* Each error has its words; what the device reports is told as the specification names it. */
 static void test_words(void **state)
 {
@@ -487,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_odd_descriptors),
         cmocka_unit_test(test_not_to_be_claimed),
+        cmocka_unit_test(test_no_folder),
         cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

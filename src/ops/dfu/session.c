@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "molt/host/simdfu.h"
+#include "molt/sim/dfu.h"
+
 #define PROBE_TIMEOUT_MS 250u
 #define PROBE_EVERY_MS   25u
 #define LOOK_EVERY_MS    250u
@@ -129,7 +132,19 @@ static int open_folder(struct molt_dfu_session *session, const char *folder,
 {
     snprintf(session->name, sizeof session->name, "sim:%s", folder);
     session->simulated = true;
-    return molt_fail(message, MOLT_E_UNSUPPORTED, "%s: cannot be opened yet", session->name);
+    int error = molt_simdfu_open(&session->board, folder, message);
+    if (error) {
+        return error;
+    }
+    struct molt_sim_dfu *model = molt_simdfu_model(session->board);
+    if (!molt_sim_dfu_present(model)) {
+        return molt_fail(message, MOLT_E_NOT_FOUND,
+                         "%s: is not on the bus, because its application runs; 'molt sim boot %s "
+                         "--boot0' starts its boot loader",
+                         session->name, session->name);
+    }
+    molt_sim_dfu_usb(model, &session->usb);
+    return begin(session, message);
 }
 
 /* A copy that the session owns, of a device in a list; the alternate moves with it. */
@@ -261,7 +276,11 @@ static int look(struct molt_dfu_session *session, struct molt_message *message)
 static int reopen(struct molt_dfu_session *session, struct molt_message *message)
 {
     int error = MOLT_OK;
-    if (session->reopen) {
+    if (session->board) {
+        struct molt_sim_dfu *model = molt_simdfu_model(session->board);
+        error = molt_sim_dfu_present(model) ? MOLT_OK : MOLT_E_USB_GONE;
+        molt_sim_dfu_usb(model, &session->usb);
+    } else if (session->reopen) {
         error = session->reopen(session->reopen_context, &session->usb);
     }
     if (error) {
@@ -318,7 +337,9 @@ int molt_dfu_session_close(struct molt_dfu_session *session, struct molt_message
     int error = MOLT_OK;
     if (session) {
         molt_usbdevice_close(session->opened);
-        (void)message;
+        if (session->board) {
+            error = molt_simdfu_close(session->board, message);
+        }
         molt_dfu_device_free(&session->device);
         free(session);
     }
