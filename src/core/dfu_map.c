@@ -53,6 +53,7 @@ static int map_number(struct map_reader *r, uint32_t base, uint32_t *value)
 static int map_zone(struct map_reader *r)
 {
     struct map_reader try = *r;
+    bool prefix = false;
     if (map_peek(&try) != '/') {
         return 0;
     }
@@ -60,10 +61,16 @@ static int map_zone(struct map_reader *r)
     map_skip_spaces(&try);
     if (map_peek(&try) == '0' && (try.text[try.at + 1] | 0x20) == 'x') {
         try.at += 2;
+        prefix = true;
     }
+    uint32_t first = try.at;
     int found = map_number(&try, 16, &try.address);
     if (found <= 0) {
+        r->at = found < 0 ? try.at : r->at;
         return found;
+    }
+    if (!prefix && try.at - first != 8) {
+        return 0; /* a name with a slash in it, not an address */
     }
     map_skip_spaces(&try);
     if (map_peek(&try) != '/') {
@@ -85,6 +92,7 @@ static uint8_t map_access_of(char c)
 static uint32_t map_unit(struct map_reader *r, uint8_t *access)
 {
     uint32_t factor = 1;
+    map_skip_spaces(r);
     char c = map_peek(r), next = c ? r->text[r->at + 1] : 0;
     if (c == 'K' || c == 'k') {
         factor = 1024;
