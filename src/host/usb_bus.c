@@ -162,30 +162,37 @@ static int describe_all(const struct usb_api *api, libusb_device **list, size_t 
     return error;
 }
 
-int molt_dfu_list(struct molt_dfu_device **devices, uint32_t *count, struct molt_message *message)
+int usb_bus_list(const struct usb_api *api, libusb_context *context,
+                 struct molt_dfu_device **devices, uint32_t *count, struct molt_message *message)
 {
-    struct usb_api api;
-    libusb_context *context;
     libusb_device **list;
     *devices = NULL;
     *count = 0;
-    int error = usb_api_begin(&api, &context, message);
-    if (error) {
-        return error;
-    }
-    ssize_t n = api.get_device_list(context, &list);
+    ssize_t n = api->get_device_list(context, &list);
     if (n < 0) {
-        error = molt_fail(message, usb_api_error((int)n), "USB: the bus cannot be listed: %s",
-                          api.strerror((int)n));
-    } else {
-        error = describe_all(&api, list, (size_t)n, devices, count, message);
-        api.free_device_list(list, 1);
+        return molt_fail(message, usb_api_error((int)n), "USB: the bus cannot be listed: %s",
+                         api->strerror((int)n));
     }
-    api.exit(context);
+    int error = describe_all(api, list, (size_t)n, devices, count, message);
+    api->free_device_list(list, 1);
     if (error) {
         molt_dfu_list_free(*devices, *count);
         *devices = NULL;
         *count = 0;
+    }
+    return error;
+}
+
+int molt_dfu_list(struct molt_dfu_device **devices, uint32_t *count, struct molt_message *message)
+{
+    struct usb_api api;
+    libusb_context *context;
+    *devices = NULL;
+    *count = 0;
+    int error = usb_api_begin(&api, &context, message);
+    if (!error) {
+        error = usb_bus_list(&api, context, devices, count, message);
+        api.exit(context);
     }
     return error;
 }

@@ -125,18 +125,13 @@ static int set_configuration(struct molt_usbdevice *opened, uint8_t configuratio
     return opened->api.set_configuration(opened->handle, configuration);
 }
 
-int molt_usbdevice_open(struct molt_usbdevice **opened, const struct molt_dfu_device *device,
-                        uint8_t configuration, struct molt_usb *usb, struct molt_message *message)
+int usb_device_open(struct molt_usbdevice **opened, const struct usb_api *api,
+                    libusb_context *context, const struct molt_dfu_device *device,
+                    uint8_t configuration, struct molt_usb *usb, struct molt_message *message)
 {
-    struct usb_api api;
-    libusb_context *context;
-    int error = usb_api_begin(&api, &context, message);
-    *opened = NULL;
-    if (error) {
-        return error;
-    }
     struct molt_usbdevice *made = malloc(sizeof *made);
-    int code = made ? open_at(made, &api, context, device, usb) : LIBUSB_ERROR_NO_MEM;
+    *opened = NULL;
+    int code = made ? open_at(made, api, context, device, usb) : LIBUSB_ERROR_NO_MEM;
     if (code == 0) {
         code = set_configuration(made, configuration);
         if (code == 0) {
@@ -146,11 +141,22 @@ int molt_usbdevice_open(struct molt_usbdevice **opened, const struct molt_dfu_de
         }
         usb_device_end(made);
     }
-    error = usb_api_error(code);
+    int error = usb_api_error(code);
     molt_fail(message, error, "%s: cannot be opened: %s", device->target, molt_strerror(error));
     free(made);
-    api.exit(context);
+    api->exit(context);
     return error;
+}
+
+int molt_usbdevice_open(struct molt_usbdevice **opened, const struct molt_dfu_device *device,
+                        uint8_t configuration, struct molt_usb *usb, struct molt_message *message)
+{
+    struct usb_api api;
+    libusb_context *context;
+    int error = usb_api_begin(&api, &context, message);
+    *opened = NULL;
+    return error ? error
+                 : usb_device_open(opened, &api, context, device, configuration, usb, message);
 }
 
 void molt_usbdevice_close(struct molt_usbdevice *opened)

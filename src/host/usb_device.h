@@ -17,4 +17,14 @@ int usb_device_begin(struct molt_usbdevice *opened, const struct usb_api *api, l
                      struct molt_usb *transport);
 void usb_device_end(struct molt_usbdevice *opened);
 
+/* molt_usbdevice_open with a library and a context of it, which is ended on failure, or by
+ * molt_usbdevice_close. */
+int usb_device_open(struct molt_usbdevice **opened, const struct usb_api *api,
+                    libusb_context *context, const struct molt_dfu_device *device,
+                    uint8_t configuration, struct molt_usb *usb, struct molt_message *message);
+
+/* molt_dfu_list with a library and a context of it. */
+int usb_bus_list(const struct usb_api *api, libusb_context *context,
+                 struct molt_dfu_device **devices, uint32_t *count, struct molt_message *message);
+
 #endif

@@ -11,8 +11,7 @@ struct words {
 
 static const struct words advice[] = {
     {MOLT_E_USB_STALL, "unplug it, plug it in again in its boot loader, and repeat"},
-    {MOLT_E_USB_GONE, "plug it in again in its boot loader, and repeat: what is right already is "
-                      "not written again"},
+    {MOLT_E_USB_GONE, "plug it in again in its boot loader, and repeat"},
     {MOLT_E_TIMEOUT, "unplug it, plug it in again in its boot loader, and repeat"},
     {MOLT_E_IO, "try another cable or port, without a hub"},
     {MOLT_E_USB_ACCESS, "install the udev rule (60-molt.rules into /etc/udev/rules.d, then "
@@ -64,14 +63,11 @@ int molt_dfu_fail(struct molt_message *message, const struct molt_dfu_session *s
     if (session) {
         device_says(session, error, report, sizeof report);
     }
-    if (diag && diag->error == error && diag->what) {
-        snprintf(place, sizeof place, ": %s", diag->what);
-    }
-    if (diag && diag->error == error && diag->has_values) {
-        size_t n = sizeof place;
-        int at = snprintf(NULL, 0, "%s", place);
-        snprintf(place + at, n - (size_t)at, ", expected 0x%x, found 0x%x", diag->expected,
-                 diag->found);
+    if (diag && diag->error == error && diag->what && diag->has_values) {
+        snprintf(place, sizeof place, " (%s, expected 0x%x, found 0x%x)", diag->what,
+                 diag->expected, diag->found);
+    } else if (diag && diag->error == error && diag->what) {
+        snprintf(place, sizeof place, " (%s)", diag->what);
     }
     return molt_fail(message, error, "%s: %s: %s%s%s%s%s", session ? session->name : "USB device",
                      doing, molt_strerror(error), place, report, what ? "; " : "",
