@@ -77,6 +77,8 @@ static void power_up(struct molt_sim_dfu *sim)
     sim->alternate = sim->configuration = sim->string = sim->command = 0;
     sim->block = sim->length = sim->next_block = 0;
     sim->position = 0;
+    sim->packed.begun = sim->packed.has_head = false;
+    sim->packed.erased_from = sim->packed.erased_to = 0;
     sim->pointer = sim->jump = profile->regions[0].start;
     sim->status = STATUS_OK;
     sim->state = profile->loader == MOLT_SIM_DFU_RUN ? APP_IDLE : DFU_IDLE;

@@ -186,6 +186,16 @@ static void erase_part(struct molt_sim_dfu *sim, uint32_t address, uint32_t n)
     }
 }
 
+uint64_t dfu_erase_now(struct molt_sim_dfu *sim, uint32_t address)
+{
+    const struct molt_sim_dfu_region *region = dfu_region(sim, address);
+    if (!region) {
+        return 0;
+    }
+    erase_part(sim, address - (address - region->start) % region->sector_size, region->sector_size);
+    return region->erase_us;
+}
+
 /* mboot keeps its own sector. */
 static void erase_all(struct molt_sim_dfu *sim, uint32_t part)
 {
@@ -217,6 +227,14 @@ static void program(struct molt_sim_dfu *sim, uint32_t address, const uint8_t *d
         at[i] = clears_only ? (uint8_t)(at[i] & data[i]) : data[i];
         sim->bytes_programmed++;
     }
+}
+
+uint64_t dfu_program_now(struct molt_sim_dfu *sim, uint32_t address, const uint8_t *data,
+                         uint32_t n)
+{
+    uint32_t granule = sim->profile->granule;
+    program(sim, address, data, n);
+    return ((uint64_t)n + granule - 1) / granule * sim->profile->program_ns / 1000;
 }
 
 /* part: thousandths of the work that are done. */

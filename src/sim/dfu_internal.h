@@ -80,6 +80,10 @@ void dfu_become(struct molt_sim_dfu *sim, const char *profile);
 uint8_t dfu_start_erase(struct molt_sim_dfu *sim, uint32_t address, uint8_t after);
 uint8_t dfu_start_mass_erase(struct molt_sim_dfu *sim, uint8_t after);
 uint8_t dfu_start_program(struct molt_sim_dfu *sim, uint32_t address, uint8_t after);
+/* The same at once, for work that is made of several; microseconds that it takes. */
+uint64_t dfu_erase_now(struct molt_sim_dfu *sim, uint32_t address);
+uint64_t dfu_program_now(struct molt_sim_dfu *sim, uint32_t address, const uint8_t *data,
+                         uint32_t n);
 /* Nothing but time; status OK: after, else dfuERROR. */
 void dfu_start_wait(struct molt_sim_dfu *sim, uint64_t us, uint8_t after, uint8_t status);
 /* The clock moved: ends the work when its time is over. */
@@ -88,6 +92,9 @@ void dfu_settle(struct molt_sim_dfu *sim);
 void dfu_tear(struct molt_sim_dfu *sim);
 const struct molt_sim_dfu_region *dfu_region(const struct molt_sim_dfu *sim, uint32_t address);
 bool dfu_protected(const struct molt_sim_dfu *sim); /* read-out */
+
+/* dfu_packed.c: the block in buffer. */
+void dfu_packed_write(struct molt_sim_dfu *sim, uint32_t address);
 
 /* dfu_usb.c: chapter 9. */
 int dfu_standard_request(struct molt_sim_dfu *sim, uint8_t type, uint8_t request, uint16_t value,

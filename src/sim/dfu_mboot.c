@@ -7,7 +7,7 @@
 
 enum { NOTHING, LEAVE, READ, DOWNLOAD }; /* what the next GETSTATUS starts */
 
-enum { OVERWRITE = 0x10, OUT_OF_RANGE = 0x11, BAD_SIGNATURE = 0x12, NO_READING = 0x13 };
+enum { OVERWRITE = 0x10, OUT_OF_RANGE = 0x11, NO_READING = 0x13 };
 
 static uint32_t get_le32(const uint8_t *p)
 {
@@ -81,7 +81,9 @@ static void erase_page(struct molt_sim_dfu *sim, uint32_t address)
 static void write_block(struct molt_sim_dfu *sim)
 {
     uint32_t address = sim->pointer + (sim->block - 2u) * sim->profile->transfer_size;
-    if (is_own(sim, address)) {
+    if (sim->profile->traits & MOLT_SIM_DFU_PACKED) {
+        dfu_packed_write(sim, address);
+    } else if (is_own(sim, address)) {
         refuse(sim, OVERWRITE);
     } else if (!dfu_region(sim, address)) {
         refuse(sim, OUT_OF_RANGE);

@@ -7,17 +7,17 @@
 
 #define MANIFESTATION_US 200000u
 
-static void erase_ahead(struct molt_sim_dfu *sim, uint32_t address, uint32_t n, uint64_t *us)
+/* Sectors that begin in the range; microseconds. */
+static uint64_t erase_ahead(struct molt_sim_dfu *sim, uint32_t address, uint32_t n)
 {
+    uint64_t us = 0;
     for (uint32_t i = 0; i < n; i++) {
         const struct molt_sim_dfu_region *region = dfu_region(sim, address + i);
-        if (region && (address + i - region->start) % region->sector_size == 0 &&
-            dfu_start_erase(sim, address + i, DNLOAD_SYNC) == STATUS_OK) {
-            sim->work.end_us = sim->time_us;
-            dfu_settle(sim);
-            *us += region->erase_us;
+        if (region && (address + i - region->start) % region->sector_size == 0) {
+            us += dfu_erase_now(sim, address + i);
         }
     }
+    return us;
 }
 
 static int download(struct molt_sim_dfu *sim, uint16_t block, const uint8_t *data, uint16_t length)
@@ -72,13 +72,12 @@ static uint32_t poll_ms(const struct molt_sim_dfu *sim)
 static int program(struct molt_sim_dfu *sim, uint8_t *data)
 {
     uint32_t address = sim->profile->regions[0].start + sim->position;
-    uint64_t us = 0;
     sim->sync_done = true;
     if (sim->length > molt_sim_dfu_flash_size(sim->profile) - sim->position) {
         dfu_error(sim, ERR_ADDRESS);
         return dfu_answer_status(sim, data, 0);
     }
-    erase_ahead(sim, address, sim->length, &us);
+    uint64_t us = erase_ahead(sim, address, sim->length);
     dfu_start_program(sim, address, DNLOAD_SYNC);
     sim->work.end_us += sim->instant ? 0 : us;
     sim->position += sim->length;

@@ -19,9 +19,10 @@ extern "C" {
 #endif
 
 #define MOLT_SIM_DFU_ALTERNATES 4u
-#define MOLT_SIM_DFU_SECTORS    640u  /* most that a profile has */
-#define MOLT_SIM_DFU_TRANSFER   4096u /* largest wTransferSize of a profile */
-#define MOLT_SIM_DFU_SMALL      640u  /* option bytes, one-time memory and the like */
+#define MOLT_SIM_DFU_SECTORS    640u                       /* most that a profile has */
+#define MOLT_SIM_DFU_TRANSFER   4096u                      /* largest wTransferSize of a profile */
+#define MOLT_SIM_DFU_CHUNK      (12u + 16384u + 36u + 64u) /* mboot's, packed: pack.h */
+#define MOLT_SIM_DFU_SMALL      640u /* option bytes, one-time memory and the like */
 
 /* Whose state machine answers. */
 enum molt_sim_dfu_loader {
@@ -158,6 +159,12 @@ struct molt_sim_dfu {
     bool stuck;      /* ERASE_STICKS struck */
     bool sync_done;  /* in dfuDNLOAD-SYNC: the block was worked on */
     uint8_t command; /* MBOOT: what the next GETSTATUS starts */
+    struct {         /* PACKED: the chunk that is coming in */
+        bool begun, has_head;
+        uint32_t base, erased_from, erased_to;
+        uint8_t head[8]; /* of the application, held back until the last chunk */
+        uint8_t chunk[MOLT_SIM_DFU_CHUNK];
+    } packed;
     uint32_t opened; /* enumeration that the molt_usb belongs to */
 };
 
