@@ -3,6 +3,7 @@
 #include "cli/dfu_file.h"
 #include "cli/json.h"
 #include "cli/process.h"
+#include "molt/ops/info.h"
 
 static const struct cli_option options[] = {
     {"json", 'j', NULL, "for programs: one JSON document"},
@@ -16,12 +17,11 @@ static const char details[] =
     "left to. Exit code 1 when the CRC is wrong or there is no suffix where one belongs.\n" //
     DFU_FILE_WORDS "\n"
     "\n"
-    "--json: {file, format (\"DfuSe\", \"DFU\", \"ELF\", \"Intel HEX\", \"raw\"), compressed, "
-    "file_size,\n"
-    "suffix: null or {vendor, product, device, version, crc, crc_expected, crc_ok}, "
-    "suffix_counted,\n"
-    "device (in words, or null), prefix: null or {kind, address, length}, packed, start, entry,\n"
-    "targets, bytes, elements: [{address, size, alternate, target}], wrong}\n"
+    "--json: {file, format (\"DfuSe\", \"DFU\", \"ELF\", \"Intel HEX\", \"raw\"), compressed,\n"
+    "file_size, suffix: null or {vendor, product, device, version, crc, crc_expected, crc_ok},\n"
+    "suffix_counted, device (in words, or null), prefix: null or {kind, address, length}, packed,\n"
+    "start, entry, micropython, micropython_date, targets, bytes, elements: [{address, size,\n"
+    "alternate, target}], wrong}\n"
     "\n"
     "  molt dfu show firmware.dfu";
 
@@ -69,6 +69,18 @@ static uint64_t bytes_of(const struct molt_dfu_image *image)
     return bytes;
 }
 
+/* The first piece that says which MicroPython it is. */
+static bool find_version(const struct molt_dfu_image *image, char version[48], char date[16])
+{
+    for (uint32_t i = 0; i < image->count; i++) {
+        const struct molt_dfu_element *e = &image->element[i];
+        if (molt_info_find_version(e->bytes, e->size, version, date)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- JSON ---- */
 
 static void json_or_null(struct json_out *json, const char *key, bool known, int64_t number)
@@ -114,6 +126,8 @@ static void json_prefix(struct json_out *json, const struct molt_dfu_prefix *pre
 static void print_json(const char *name, const struct molt_dfu_image *image)
 {
     struct json_out json = {.out = stdout};
+    char version[48], date[16];
+    bool known = find_version(image, version, date);
     json_open(&json, NULL, '{');
     json_text(&json, "file", name);
     json_text(&json, "format", molt_dfu_image_kind_name(image->kind));
@@ -128,6 +142,8 @@ static void print_json(const char *name, const struct molt_dfu_image *image)
     json_bool(&json, "packed", image->packed);
     json_or_null(&json, "start", image->has_start, image->start);
     json_or_null(&json, "entry", image->has_entry, image->entry);
+    json_text(&json, "micropython", known ? version : NULL);
+    json_text(&json, "micropython_date", known ? date : NULL);
     json_number(&json, "targets", image->target_count);
     json_number(&json, "bytes", (int64_t)bytes_of(image));
     json_open(&json, "elements", '[');
@@ -211,7 +227,7 @@ static void print_wrong(const struct molt_dfu_image *image)
 
 static void print_text(const char *name, const struct molt_dfu_image *image)
 {
-    char size[16];
+    char size[16], version[48], date[16];
     process_print_safe(stdout, name);
     printf(": %s, %u bytes%s\n", dfu_file_kind(image->kind), image->file_size,
            image->compressed ? " (unpacked from gzip)" : "");
@@ -226,6 +242,9 @@ static void print_text(const char *name, const struct molt_dfu_image *image)
                                          : "--address tells where they go");
     }
     putchar('\n');
+    if (find_version(image, version, date)) {
+        printf("holds     MicroPython %s of %s\n", version, date);
+    }
     if (image->packed) {
         printf("packed    encrypted and signed, for MicroPython's mboot with the same keys\n");
     }

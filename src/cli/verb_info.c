@@ -5,6 +5,7 @@
 #include "cli/map.h"
 #include "cli/print_identity.h"
 #include "cli/print_info.h"
+#include "cli/process.h"
 #include "cli/svg.h"
 #include "molt/ops/identify.h"
 #include "molt/ops/info.h"
@@ -215,6 +216,12 @@ static int run(struct cli_args *args)
         cli_print_identity_json(args->operand[0], identity);
     } else if (!error && !flash) {
         cli_print_identity(args->operand[0], identity);
+        if (identity->kind == MOLT_IDENTITY_DFU) {
+            char word[4200];
+            printf("\nmore: molt dfu show ");
+            process_print_safe(stdout, molt_shell_word(word, sizeof word, args->operand[0]));
+            putchar('\n');
+        }
     }
     free(identity);
     if (!error && !flash && cli_has(args, "svg")) {

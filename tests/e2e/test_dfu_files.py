@@ -295,6 +295,14 @@ def test_what_mboot_encrypts_is_recognised(molt, micropython, tmp_path):
     assert os.listdir(tmp_path) == ["packed.dfu"]
 
 
+def test_the_micropython_in_it_is_told(molt, tmp_path):
+    put(tmp_path, fw_dfu=formats.dfuse((0x08000000, bytes(16)), (0x08020000, b"x" * 99 + b"MicroPython v1.23.0 on 2024-06-02; PYBV11\0")))
+    shown = molt.json("dfu", "show", "fw.dfu")
+    assert (shown["micropython"], shown["micropython_date"]) == ("v1.23.0", "2024-06-02")
+    assert "holds     MicroPython v1.23.0 of 2024-06-02\n" in molt.ok("dfu", "show", "fw.dfu")
+    assert "molt dfu show fw.dfu" in molt.ok("info", "fw.dfu")
+
+
 # ---- what is refused ----
 
 def broken(data, at, value):

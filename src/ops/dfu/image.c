@@ -32,7 +32,8 @@ void molt_dfu_image_free(struct molt_dfu_image *image)
 
 /* ---- where to leave to ---- */
 
-#define TABLE_ALIGNMENT 128u /* of VTOR, at the least (Armv7-M ARM, B3.2.5) */
+#define TABLES_LOOKED_AT 256u /* no firmware has more; a hostile file is not to keep us busy */
+#define TABLE_ALIGNMENT  128u /* of VTOR, at the least (Armv7-M ARM, B3.2.5) */
 
 static bool in_an_element(const struct molt_dfu_image *image, uint32_t address)
 {
@@ -52,17 +53,19 @@ static bool in_flash(uint32_t address)
            (address >= 0x90000000u && address <= 0x9FFFFFFFu);
 }
 
-/* How well the element begins as a vector table does: 0 not at all. */
-static int table_score(const struct molt_dfu_image *image, const struct molt_dfu_element *element)
+static bool is_table(const struct molt_dfu_element *element)
 {
     if (element->size < 8 || element->address % TABLE_ALIGNMENT) {
-        return 0;
+        return false;
     }
     uint32_t stack = molt_get_le32(element->bytes), reset = molt_get_le32(element->bytes + 4);
-    bool in_ram = stack >= 0x10000000u && stack <= 0x3FFFFFFFu && stack % 4 == 0;
-    if (!in_ram || reset % 2 == 0) {
-        return 0;
-    }
+    return stack >= 0x10000000u && stack <= 0x3FFFFFFFu && stack % 4 == 0 && reset % 2 == 1;
+}
+
+/* How well the reset vector of what looks like a table fits the image: 0 not at all. */
+static int table_score(const struct molt_dfu_image *image, const struct molt_dfu_element *element)
+{
+    uint32_t reset = molt_get_le32(element->bytes + 4);
     bool inside = in_an_element(image, reset - 1);
     return inside && image->has_start && (image->start | 1) == reset ? 3
            : inside                                                  ? 2
@@ -73,9 +76,16 @@ static int table_score(const struct molt_dfu_image *image, const struct molt_dfu
 int molt_dfu_image_entry(const struct molt_dfu_image *image, uint32_t *entry)
 {
     int best = 0;
+    uint32_t tables = 0;
     *entry = 0;
     for (uint32_t i = 0; image->has_addresses && !image->packed && i < image->count; i++) {
         const struct molt_dfu_element *element = &image->element[i];
+        if (!is_table(element)) {
+            continue;
+        }
+        if (++tables > TABLES_LOOKED_AT) {
+            break;
+        }
         int score = table_score(image, element);
         if (score > best || (score && score == best && element->address < *entry)) {
             best = score;

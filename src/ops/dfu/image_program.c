@@ -44,38 +44,41 @@ static int check_elf(struct image_file *file, const struct molt_elf *elf)
     return MOLT_OK;
 }
 
+struct elf_reading {
+    struct image_file *file;
+    struct image_runs runs;
+    uint32_t content; /* offset of the first section that is loaded; the file's end = none */
+};
+
 /*
- * Where a segment's content begins. Linkers may let the first segment begin with the ELF head
+ * Where the program begins in the file. Linkers may let the first segment begin with the ELF head
  * itself when there is room before the program within a page: bytes that are no part of it, and
  * would overwrite what is in flash before it. What is loaded begins with the first section, as
- * objcopy has it. Offsets from the segment's own; s->file_size = nothing is known.
+ * objcopy has it.
  */
-static uint32_t head_bytes(const struct image_file *file, const struct molt_elf_segment *s)
+static uint32_t find_content(const struct image_file *file)
 {
     const uint8_t *bytes = file->image->bytes;
-    uint32_t table = molt_get_le32(bytes + 32), first = s->file_size;
+    uint32_t table = molt_get_le32(bytes + 32), first = file->n;
     uint16_t size = molt_get_le16(bytes + 46), count = molt_get_le16(bytes + 48);
-    if (s->offset >= ELF_HEAD) {
-        return 0;
-    }
     if (size < SECTION || table > file->n || file->n - table < (uint32_t)size * count) {
-        return s->file_size;
+        return file->n;
     }
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *p = bytes + table + i * size;
         uint32_t offset = molt_get_le32(p + 16);
         bool loaded = (molt_get_le32(p + 8) & SECTION_ALLOC) &&
                       molt_get_le32(p + 4) != SECTION_NOBITS && molt_get_le32(p + 20) > 0;
-        if (loaded && offset >= s->offset && offset - s->offset < first) {
-            first = offset - s->offset;
+        if (loaded && offset >= ELF_HEAD && offset < first) {
+            first = offset;
         }
     }
     return first;
 }
 
-static int add_segment(struct image_file *file, struct image_runs *runs,
-                       const struct molt_elf_segment *s, uint32_t i)
+static int add_segment(struct elf_reading *elf, const struct molt_elf_segment *s, uint32_t i)
 {
+    struct image_file *file = elf->file;
     struct molt_dfu_image *image = file->image;
     if (s->file_size == 0) {
         image->skipped++;
@@ -91,14 +94,14 @@ static int add_segment(struct image_file *file, struct image_runs *runs,
                          "%s: segment %u, %u bytes at 0x%08x, ends behind 4 GB, the end of memory",
                          file->name, i, s->file_size, s->load_address);
     }
-    uint32_t head = head_bytes(file, s);
-    if (head == s->file_size) {
+    uint32_t head = s->offset < ELF_HEAD ? elf->content - s->offset : 0;
+    if (head >= s->file_size) {
         return molt_fail(file->message, MOLT_E_FORMAT,
                          "%s: segment %u begins with the head of the ELF file, and no section "
                          "tells where the program begins: make an Intel HEX file with objcopy",
                          file->name, i);
     }
-    return image_runs_add(file, runs, s->load_address + head, image->bytes + s->offset + head,
+    return image_runs_add(file, &elf->runs, s->load_address + head, image->bytes + s->offset + head,
                           s->file_size - head);
 }
 
@@ -107,23 +110,24 @@ int image_read_elf(struct image_file *file)
     struct molt_elf elf;
     struct molt_elf_segment segment;
     struct molt_diag diag;
-    struct image_runs runs = {0};
+    struct elf_reading reading = {.file = file};
     if (molt_elf_parse(&elf, file->image->bytes, file->n, &diag) != MOLT_OK) {
         return molt_fail_diag(file->message, file->name, &diag);
     }
     int error = check_elf(file, &elf);
+    reading.content = find_content(file);
     for (uint32_t i = 0; !error && i < elf.header_count; i++) {
         error = molt_elf_segment(&elf, file->image->bytes, file->n, i, &segment, &diag);
         if (error) {
             molt_fail_diag(file->message, file->name, &diag);
         } else if (segment.type == MOLT_ELF_LOAD) {
-            error = add_segment(file, &runs, &segment, i);
+            error = add_segment(&reading, &segment, i);
         }
     }
     if (!error) {
-        error = image_runs_settle(file, &runs);
+        error = image_runs_settle(file, &reading.runs);
     }
-    image_runs_free(&runs);
+    image_runs_free(&reading.runs);
     file->image->has_start = true;
     file->image->start = elf.entry;
     return error;
