@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/dfu_common.h"
+#include "cli/dfu_stop.h"
 #include "cli/dfu_words.h"
 #include "cli/planprint.h"
 #include "molt/ops/dfu_device.h"
@@ -27,15 +28,21 @@ static const char details[] =
     "\n\n"
     "  molt dfu erase 0x08004000 0x08008000+32K\n"
     "  molt dfu erase usb: files --board PYBV11\n"
-    "  molt dfu erase --all --yes";
+    "  molt dfu erase --all --yes\n"
+    "\n"
+    "Keys of --json: target, mass_erase, plan: [{kind, what, offset, size, why}], sectors, bytes "
+    "(in\n"
+    "them), loses_files (that were not asked for), erased (false with --dry-run), verified.";
 
-static void print_result(const struct cli_args *args, const struct molt_dfu_erase *job, bool done)
+static void print_result(const struct cli_args *args, const struct molt_dfu_session *session,
+                         const struct molt_dfu_erase *job, bool done)
 {
     const struct molt_dfu_erased *erased = molt_dfu_erase_result(job);
     char size[16];
     if (cli_has(args, "json")) {
         struct json_out json = {.out = stdout};
         json_open(&json, NULL, '{');
+        json_text(&json, "target", session->name);
         json_bool(&json, "mass_erase", cli_has(args, "all"));
         plan_json(&json, molt_dfu_erase_steps(job));
         json_number(&json, "sectors", erased->sectors);
@@ -77,12 +84,14 @@ static int erase(struct cli_args *args, struct molt_dfu_session *session,
     int code = dry_run ? CLI_OK : confirm(args, session, job);
     if (code == CLI_OK && !dry_run) {
         cli_progress_start(args, &progress);
+        struct dfu_stop *stop = dfu_stop_begin(&progress);
         int error = molt_dfu_erase_run(job, &progress, &message);
         cli_progress_end(args);
         code = error ? cli_fail(args, &message) : CLI_OK;
+        dfu_stop_end(stop);
     }
     if (code == CLI_OK) {
-        print_result(args, job, !dry_run);
+        print_result(args, session, job, !dry_run);
     }
     return code;
 }

@@ -6,21 +6,26 @@
 #include "cli/planprint.h"
 #include "molt/ops/dfu_device.h"
 
-#define BACK_MS 10000u /* where --wait does not say */
+#define BACK_MS        10000u /* of a detach */
+#define LONGEST_BACK_S 86400u
 
-#define ROW_WAIT                                                                                   \
+#define ROW_BACK                                                                                   \
     {                                                                                              \
-        "wait", 'w', "SECONDS", "wait that long for the device, before and until it is back"       \
+        "back", 0, "SECONDS", "wait afterwards until the device is on the bus again"               \
     }
 
 static const struct cli_option leave_options[] = {
-    ROW_WAIT, DFU_ROW_ALTERNATE, {"json", 'j', NULL, "print one JSON object"}, {0}};
+    ROW_BACK, DFU_ROW_ALTERNATE, DFU_ROW_WAIT, {"json", 'j', NULL, "print one JSON object"}, {0}};
 static const struct cli_option detach_options[] = {
-    ROW_WAIT, {"json", 'j', NULL, "print one JSON object"}, {0}};
+    {"back", 0, "SECONDS", "how long it may take until it is there in DFU mode; default: 10"},
+    DFU_ROW_WAIT,
+    {"json", 'j', NULL, "print one JSON object"},
+    {0}};
 static const struct cli_option unprotect_options[] = {
     DFU_ROW_YES,
     {"dry-run", 'n', NULL, "print what is lost, do nothing"},
-    ROW_WAIT,
+    ROW_BACK,
+    DFU_ROW_WAIT,
     {"json", 'j', NULL, "print one JSON object"},
     {0}};
 
@@ -29,31 +34,41 @@ static const char leave_details[] =
     "for\n"
     "on the device: at the start of its flash, then behind the file system. A device that "
     "vanishes\n"
-    "from the bus has left; with --wait, also its coming back is waited for.\n" DFU_TARGET_WORDS
-    "\n\n"
+    "from the bus has left; with --back, what it is then is waited for.\n" DFU_TARGET_WORDS "\n\n"
     "  molt dfu leave\n"
-    "  molt dfu leave usb: 0x08000000 --wait 5";
+    "  molt dfu leave usb: 0x08000000 --back 5\n"
+    "\n"
+    "Keys of --json: target, entry (null: a device without addresses), vectors_found (at entry),\n"
+    "gone (from the bus), back (on it again).";
 static const char detach_details[] =
     "A device that runs its application, and says that it can be updated over USB, is told to go "
     "to\n"
     "DFU mode; it is there when the command ends (--wait: within so many seconds, else "
     "10).\n" DFU_TARGET_WORDS "\n\n"
-    "  molt dfu detach usb:1209:db42";
+    "  molt dfu detach usb:1209:db42\n"
+    "\n"
+    "Keys of --json: target, id (VID:PID in DFU mode), detached (false: was in DFU mode already).";
 static const char unprotect_details[] =
     "Lifts the read-out protection of an STM32. The chip erases all of its flash for that: "
     "firmware,\n"
-    "files and settings are lost, which cannot be undone. Then it resets itself; with --wait, its\n"
+    "files and settings are lost, which cannot be undone. Then it resets itself; with --back, its\n"
     "coming back is waited for.\n" DFU_TARGET_WORDS "\n\n"
     "  molt dfu unprotect --dry-run\n"
-    "  molt dfu unprotect usb: --yes --wait 10";
+    "  molt dfu unprotect usb: --yes --back 10\n"
+    "\n"
+    "Keys of --json: target, plan: [{kind, what, offset, size, why}], unprotected (false with\n"
+    "--dry-run), back (on the bus again).";
 
-/* --wait of an open verb, which dfu_open has checked. */
-static uint32_t wait_of(const struct cli_args *args, int target, uint32_t otherwise)
+/* --back in ms. CLI_OK, or CLI_USAGE after it was said why. */
+static int back_of(const struct cli_args *args, uint32_t otherwise_ms, uint32_t *back_ms)
 {
-    struct molt_dfu_choice choice;
-    uint32_t wait_ms = 0;
-    bool given = cli_has(args, "wait") && dfu_choice(args, target, &choice, &wait_ms) == CLI_OK;
-    return given ? wait_ms : otherwise;
+    const char *back = cli_option(args, "back");
+    uint64_t seconds = 0;
+    if (back && !cli_parse_size(back, LONGEST_BACK_S, &seconds)) {
+        return cli_usage(args, "--back %s: expected seconds, at most %u", back, LONGEST_BACK_S);
+    }
+    *back_ms = back ? (uint32_t)seconds * 1000 : otherwise_ms;
+    return CLI_OK;
 }
 
 /* ---- leave ---- */
@@ -66,7 +81,7 @@ static void print_left(const struct cli_args *args, const struct molt_dfu_sessio
     if (cli_has(args, "json")) {
         struct json_out json = {.out = stdout};
         json_open(&json, NULL, '{');
-        json_text(&json, "device", session->name);
+        json_text(&json, "target", session->name);
         json_text(&json, "entry", session->dfu.dfuse ? entry : NULL);
         json_bool(&json, "vectors_found", left->entry_from_read);
         json_bool(&json, "gone", left->gone);
@@ -99,11 +114,11 @@ static int run_leave(struct cli_args *args)
                          args->operand[args->operand_count - 1]);
     }
     request.entry = (uint32_t)entry;
-    int code = dfu_open(args, target, NULL, &session);
+    int code = back_of(args, 0, &request.wait_ms);
+    code = code ? code : dfu_open(args, target, NULL, &session);
     if (code != CLI_OK) {
         return code;
     }
-    request.wait_ms = wait_of(args, target, 0);
     cli_progress_start(args, &progress);
     int error = molt_dfu_leave_device(session, &request, &left, &progress, &message);
     cli_progress_end(args);
@@ -126,7 +141,7 @@ static void print_device(const struct cli_args *args, const struct molt_dfu_sess
         struct json_out json = {.out = stdout};
         snprintf(id, sizeof id, "%04x:%04x", device->vendor, device->product);
         json_open(&json, NULL, '{');
-        json_text(&json, "device", session->name);
+        json_text(&json, "target", session->name);
         json_text(&json, "id", id);
         json_bool(&json, "detached", detached);
         json_close(&json, '}');
@@ -140,13 +155,15 @@ static int run_detach(struct cli_args *args)
     struct molt_message message = {0};
     struct molt_progress progress;
     struct molt_dfu_session *session;
-    int code = dfu_open(args, 0, NULL, &session);
+    uint32_t back_ms;
+    int code = back_of(args, BACK_MS, &back_ms);
+    code = code ? code : dfu_open(args, 0, NULL, &session);
     if (code != CLI_OK) {
         return code;
     }
     bool run_time = session->alternate->facts.run_time;
     cli_progress_start(args, &progress);
-    int error = molt_dfu_detach_device(session, wait_of(args, 0, BACK_MS), &progress, &message);
+    int error = molt_dfu_detach_device(session, back_ms, &progress, &message);
     cli_progress_end(args);
     if (error) {
         code = cli_fail(args, &message);
@@ -164,7 +181,7 @@ static void print_unprotected(const struct cli_args *args, const struct molt_dfu
     if (cli_has(args, "json")) {
         struct json_out json = {.out = stdout};
         json_open(&json, NULL, '{');
-        json_text(&json, "device", session->name);
+        json_text(&json, "target", session->name);
         plan_json(&json, plan);
         json_bool(&json, "unprotected", done);
         json_bool(&json, "back", back);
@@ -176,7 +193,7 @@ static void print_unprotected(const struct cli_args *args, const struct molt_dfu
     }
 }
 
-static int unprotect(struct cli_args *args, struct molt_dfu_session *session)
+static int unprotect(struct cli_args *args, struct molt_dfu_session *session, uint32_t back_ms)
 {
     struct molt_message message = {0};
     struct molt_progress progress;
@@ -194,7 +211,7 @@ static int unprotect(struct cli_args *args, struct molt_dfu_session *session)
     int code = dry_run ? CLI_OK : dfu_confirm(args, question);
     if (code == CLI_OK && !dry_run) {
         cli_progress_start(args, &progress);
-        error = molt_dfu_unprotect_device(session, wait_of(args, 0, 0), &back, &progress, &message);
+        error = molt_dfu_unprotect_device(session, back_ms, &back, &progress, &message);
         cli_progress_end(args);
         code = error ? cli_fail(args, &message) : CLI_OK;
     }
@@ -207,8 +224,10 @@ static int unprotect(struct cli_args *args, struct molt_dfu_session *session)
 static int run_unprotect(struct cli_args *args)
 {
     struct molt_dfu_session *session;
-    int code = dfu_open(args, 0, NULL, &session);
-    return code != CLI_OK ? code : dfu_close(args, session, unprotect(args, session));
+    uint32_t back_ms;
+    int code = back_of(args, 0, &back_ms);
+    code = code ? code : dfu_open(args, 0, NULL, &session);
+    return code ? code : dfu_close(args, session, unprotect(args, session, back_ms));
 }
 
 extern const struct cli_verb cli_verb_dfu_leave, cli_verb_dfu_detach, cli_verb_dfu_unprotect;

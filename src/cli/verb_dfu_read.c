@@ -33,7 +33,7 @@ static const char details[] =
     "  molt dfu read usb: files=fs.img 0x08000000+16K=vectors.bin --board PYBV11\n"
     "  molt dfu read 0x08020000+32 -o - | xxd\n"
     "\n"
-    "Keys of --json: device, files: [{file, bytes, pieces: [{address, size}]}].";
+    "Keys of --json: target, files: [{file, bytes, pieces: [{address, size}]}].";
 
 /* One output file and its places. */
 struct group {
@@ -192,7 +192,7 @@ static void print_json(const struct molt_dfu_session *session, const struct plan
 {
     struct json_out json = {.out = stdout};
     json_open(&json, NULL, '{');
-    json_text(&json, "device", session->name);
+    json_text(&json, "target", session->name);
     json_open(&json, "files", '[');
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct group *group = &plan->group[i];

@@ -91,10 +91,11 @@ struct molt_dfu_erase; /* a job */
 struct molt_dfu_erased {
     uint32_t sectors;         /* erased, or blank before */
     uint64_t bytes;           /* in them */
-    bool verified;            /* read back as FF */
+    bool verified;            /* all of it was read back as FF (but for kept_sectors) */
     bool loses_files;         /* the board's file system, or a part of it, and not asked for */
     uint32_t refused_sectors; /* still not FF afterwards: write protected */
     uint32_t first_refused;   /* its address */
+    uint32_t kept_sectors;    /* of a mass erase: those of mboot itself */
 };
 
 /*
@@ -107,8 +108,10 @@ int molt_dfu_erase_plan(struct molt_dfu_erase **job, struct molt_dfu_session *se
 const struct molt_plan *molt_dfu_erase_steps(const struct molt_dfu_erase *job);
 
 /*
- * Erases and reads back where the device lets. MOLT_E_DFU_PROTECTED: sectors kept their bytes,
- * which the device does not report by itself (AN3156); the others are erased.
+ * Erases what is not blank, and reads back where the device lets. Progress "compare", "erase",
+ * "verify" in bytes. MOLT_E_DFU_PROTECTED: read protected, nothing is erased; or sectors kept their
+ * bytes, which the device does not report by itself (AN3156): the others are erased, the result
+ * tells. MOLT_E_UNSUPPORTED: mboot for packed firmware has no erase of places.
  */
 int molt_dfu_erase_run(struct molt_dfu_erase *job, const struct molt_progress *progress,
                        struct molt_message *message);

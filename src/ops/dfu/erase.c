@@ -5,6 +5,8 @@
 
 #include "ops/dfu/erase_job.h"
 
+#define INTERNAL_END 0x10000000u /* of the flash in an STM32; others are mapped behind it */
+
 static int all_or_places(const char *text, struct molt_message *message)
 {
     return molt_fail(message, MOLT_E_ARGUMENT,
@@ -54,7 +56,8 @@ static int add_place(struct molt_dfu_erase *job, const struct molt_dfu_erase_req
                                  request->whole_sectors, message);
 }
 
-/* All that can be read back after a mass erase. */
+/* What a mass erase takes, to be read back. mboot's is of the chip's own flash, not of others (its
+ * do_mass_erase). */
 static int add_everything(struct molt_dfu_erase *job, struct molt_message *message)
 {
     const struct molt_dfu_map *map = dfu_map_of(job->session);
@@ -63,8 +66,14 @@ static int add_everything(struct molt_dfu_erase *job, struct molt_message *messa
         const struct molt_dfu_segment *segment = &map->segment[i];
         struct dfu_span span = {segment->start,
                                 segment->start + (uint64_t)segment->sector_size * segment->count};
-        if (segment->access & MOLT_DFU_ERASABLE) {
+        bool taken = !dfu_is_mboot(job->session) || segment->start < INTERNAL_END;
+        if (taken && (segment->access & MOLT_DFU_ERASABLE)) {
             error = dfu_sectors_add(&job->sectors, map, &span, "--all", true, message);
+        }
+        if (!taken) {
+            molt_plan_add(&job->plan, MOLT_STEP_KEEP, segment->start,
+                          segment->sector_size * segment->count, "external flash",
+                          "mboot's mass erase is of the chip's own flash; erase it by its address");
         }
     }
     return error;
@@ -129,24 +138,15 @@ static int add_lost_files(struct molt_dfu_erase *job, const char *board,
 
 static int plan_all(struct molt_dfu_erase *job, struct molt_message *message)
 {
-    const struct molt_dfu_map *map = dfu_map_of(job->session);
     int error = add_everything(job, message);
-    if (error) {
-        return error;
+    if (!error && dfu_is_mboot(job->session)) {
+        molt_plan_add(&job->plan, MOLT_STEP_LOSE, 0, 0, "all",
+                      "firmware, files and settings in the chip's flash, but not mboot itself");
+        return MOLT_OK;
     }
-    for (uint32_t i = 0; i < map->count; i++) {
-        const struct molt_dfu_segment *segment = &map->segment[i];
-        if (segment->access & MOLT_DFU_ERASABLE) {
-            molt_plan_add(&job->plan, MOLT_STEP_LOSE, segment->start,
-                          segment->sector_size * segment->count, "all",
-                          "firmware, files and settings");
-        }
-    }
-    molt_plan_add(
-        &job->plan, MOLT_STEP_NOTE, 0, 0, "mass erase",
-        "the whole chip, also flash that its memory map does not show; with a boot loader "
-        "in flash (mboot) all but that");
-    return MOLT_OK;
+    molt_plan_add(&job->plan, MOLT_STEP_NOTE, 0, 0, "mass erase",
+                  "the whole chip, also flash that its memory map does not show");
+    return error ? error : dfu_plan_loss(&job->plan, job->session, message);
 }
 
 static int plan_places(struct molt_dfu_erase *job, const struct molt_dfu_erase_request *request,
@@ -178,8 +178,8 @@ static int plan_job(struct molt_dfu_erase *job, const struct molt_dfu_erase_requ
     if (!error && !request->all) {
         add_rounded(job, &rounded);
         add_steps(job);
+        error = add_lost_files(job, request->board, message);
     }
-    error = error ? error : add_lost_files(job, request->board, message);
     dfu_spans_free(&rounded);
     job->erased.sectors = job->sectors.count;
     job->erased.bytes = dfu_sectors_bytes(&job->sectors);

@@ -11,6 +11,8 @@ struct molt_dfu_erase {
     struct molt_plan plan;
     struct dfu_sectors sectors;
     struct molt_dfu_erased erased;
+    uint64_t to_erase; /* bytes of sectors that are not blank */
+    uint8_t *buffer;   /* during the run */
     bool all;
 };
 

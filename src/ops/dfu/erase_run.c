@@ -7,22 +7,24 @@
 #include "ops/dfu/erase_job.h"
 
 #define CHUNK 32768u
+/* Flash of a device that tells no size: for the deadline. */
+#define UNKNOWN_BYTES (16u << 20)
 
 /* Reads one sector; *blank: all FF. A device that turns out to give nothing back is no error:
  * sector->readable is false then. Most sectors that are not blank show it in their first block. */
-static int look(struct molt_dfu_erase *job, struct dfu_sector *sector, uint8_t *buffer, bool *blank,
-                struct molt_message *message)
+static int look(struct molt_dfu_erase *job, struct dfu_sector *sector, struct dfu_work *work,
+                bool *blank, struct molt_message *message)
 {
     struct molt_dfu_session *session = job->session;
     struct molt_diag diag = {0};
-    uint32_t n = molt_dfu_block_size(&session->dfu);
+    uint32_t n = molt_dfu_block_size(&session->dfu), at = 0;
     *blank = true;
     sector->readable = sector->readable && dfu_can_upload(session);
-    for (uint32_t at = 0; sector->readable && *blank && at < sector->size; at += n, n = CHUNK) {
+    for (; sector->readable && *blank && at < sector->size; at += n, n = CHUNK) {
         char doing[64];
         n = n == 0 || n > CHUNK ? CHUNK : n;
         n = n < sector->size - at ? n : sector->size - at;
-        int error = molt_dfuse_read(&session->dfu, sector->start + at, buffer, n, &diag);
+        int error = molt_dfuse_read(&session->dfu, sector->start + at, job->buffer, n, &diag);
         if (error && !dfu_can_upload(session)) {
             sector->readable = false;
         } else if (error) {
@@ -30,85 +32,119 @@ static int look(struct molt_dfu_erase *job, struct dfu_sector *sector, uint8_t *
             return molt_dfu_fail(message, session, error, &diag, doing);
         }
         for (uint32_t i = 0; i < n && sector->readable && *blank; i++) {
-            *blank = buffer[i] == 0xFF;
+            *blank = job->buffer[i] == 0xFF;
         }
+        dfu_work_done(work, n);
     }
+    dfu_work_done(work, sector->size - at);
     return MOLT_OK;
 }
 
-static int erase_sector(struct molt_dfu_erase *job, struct dfu_sector *sector, uint8_t *buffer,
-                        struct molt_message *message)
+/* mboot with packing erases as it writes; the command for a page does nothing (its do_page_erase),
+ * and says that all is well. */
+static int packed(const struct molt_dfu_erase *job, struct molt_message *message)
 {
-    struct molt_diag diag = {0};
-    char doing[64];
-    int error = look(job, sector, buffer, &sector->blank, message);
-    sector->blank = sector->blank && sector->readable;
-    if (error || sector->blank) {
-        return error;
-    }
-    error = molt_dfuse_erase_page(&job->session->dfu, sector->start, sector->size, &diag);
-    if (error) {
-        snprintf(doing, sizeof doing, "erasing the sector at 0x%08" PRIx32, sector->start);
-        return molt_dfu_fail(message, job->session, error, &diag, doing);
-    }
-    return MOLT_OK;
+    return molt_fail(message, MOLT_E_UNSUPPORTED,
+                     "%s: mboot for packed firmware erases by itself what it writes, and nothing "
+                     "else; expected --all",
+                     job->session->name);
 }
 
-static int erase_sectors(struct molt_dfu_erase *job, uint8_t *buffer,
-                         const struct molt_progress *progress, struct molt_message *message)
+/* Which sectors are blank already. Read protection shows here, before anything is lost. */
+static int compare(struct molt_dfu_erase *job, const struct molt_progress *progress,
+                   struct molt_message *message)
 {
     struct dfu_work work;
     int error = MOLT_OK;
-    dfu_work_begin(&work, job->session, progress, "erase", job->erased.bytes);
+    job->to_erase = 0;
+    dfu_work_begin(&work, job->session, progress, "compare", job->erased.bytes);
     for (uint32_t i = 0; !error && i < job->sectors.count; i++) {
-        error = erase_sector(job, &job->sectors.sector[i], buffer, message);
-        dfu_work_done(&work, job->sectors.sector[i].size);
+        struct dfu_sector *sector = &job->sectors.sector[i];
+        error = look(job, sector, &work, &sector->blank, message);
+        sector->blank = sector->blank && sector->readable;
+        job->to_erase += sector->blank ? 0 : sector->size;
+        if (!error && job->all) {
+            break; /* one is enough to know */
+        }
+    }
+    dfu_work_end(&work);
+    return !error && !job->all && dfu_is_mboot(job->session) && !dfu_can_upload(job->session)
+               ? packed(job, message)
+               : error;
+}
+
+static int erase_sectors(struct molt_dfu_erase *job, const struct molt_progress *progress,
+                         struct molt_message *message)
+{
+    struct molt_diag diag = {0};
+    struct dfu_work work;
+    int error = MOLT_OK;
+    char doing[64];
+    dfu_work_begin(&work, job->session, progress, "erase", job->to_erase);
+    for (uint32_t i = 0; !error && i < job->sectors.count; i++) {
+        const struct dfu_sector *sector = &job->sectors.sector[i];
+        if (sector->blank) {
+            continue;
+        }
+        error = molt_dfuse_erase_page(&job->session->dfu, sector->start, sector->size, &diag);
+        dfu_work_done(&work, sector->size);
+        if (error) {
+            snprintf(doing, sizeof doing, "erasing the sector at 0x%08" PRIx32, sector->start);
+            error = molt_dfu_fail(message, job->session, error, &diag, doing);
+        }
     }
     dfu_work_end(&work);
     return error;
 }
 
-static int erase_all(struct molt_dfu_erase *job, uint8_t *buffer,
-                     const struct molt_progress *progress, struct molt_message *message)
+static int erase_all(struct molt_dfu_erase *job, const struct molt_progress *progress,
+                     struct molt_message *message)
 {
     struct molt_diag diag = {0};
     struct dfu_work work;
     uint64_t bytes = job->erased.bytes;
-    bool blank;
-    /* Read protection shows when something is read, before anything is lost. */
-    int error =
-        job->sectors.count ? look(job, &job->sectors.sector[0], buffer, &blank, message) : MOLT_OK;
-    if (error) {
-        return error;
+    for (uint32_t i = 0; i < job->sectors.count; i++) {
+        job->sectors.sector[i].blank = false;
     }
+    job->to_erase = bytes;
     dfu_work_begin(&work, job->session, progress, "erase", bytes);
-    error = molt_dfuse_erase_all(&job->session->dfu, bytes ? bytes : 16u << 20, &diag);
+    int error = molt_dfuse_erase_all(&job->session->dfu, bytes ? bytes : UNKNOWN_BYTES, &diag);
     dfu_work_end(&work);
     return error ? molt_dfu_fail(message, job->session, error, &diag, "erasing all of the flash")
                  : MOLT_OK;
 }
 
-static int read_back(struct molt_dfu_erase *job, uint8_t *buffer,
-                     const struct molt_progress *progress, struct molt_message *message)
+/* mboot leaves its own sectors alone: the first ones. */
+static bool is_of_mboot(const struct molt_dfu_erase *job, uint32_t i)
 {
+    return job->all && dfu_is_mboot(job->session) && job->erased.refused_sectors == 0 &&
+           i == job->erased.kept_sectors;
+}
+
+static int read_back(struct molt_dfu_erase *job, const struct molt_progress *progress,
+                     struct molt_message *message)
+{
+    struct molt_dfu_erased *erased = &job->erased;
     struct dfu_work work;
     int error = MOLT_OK;
-    job->erased.verified = job->sectors.count > 0;
-    dfu_work_begin(&work, job->session, progress, "verify", job->erased.bytes);
+    erased->refused_sectors = erased->kept_sectors = 0;
+    erased->verified = job->sectors.count > 0;
+    dfu_work_begin(&work, job->session, progress, "verify", job->to_erase);
     for (uint32_t i = 0; !error && i < job->sectors.count; i++) {
         struct dfu_sector *sector = &job->sectors.sector[i];
         bool blank = true;
         if (!sector->blank) {
-            error = look(job, sector, buffer, &blank, message);
+            error = look(job, sector, &work, &blank, message);
         }
-        dfu_work_done(&work, sector->size);
-        job->erased.verified &= sector->readable;
-        if (!error && !blank && job->erased.refused_sectors++ == 0) {
-            job->erased.first_refused = sector->start;
+        erased->verified &= sector->readable;
+        if (!blank && !error && is_of_mboot(job, i)) {
+            erased->kept_sectors++;
+        } else if (!blank && !error && erased->refused_sectors++ == 0) {
+            erased->first_refused = sector->start;
         }
     }
     dfu_work_end(&work);
-    job->erased.verified &= !error;
+    erased->verified &= !error && erased->refused_sectors == 0;
     return error;
 }
 
@@ -129,14 +165,18 @@ static int refused(const struct molt_dfu_erase *job, struct molt_message *messag
 int molt_dfu_erase_run(struct molt_dfu_erase *job, const struct molt_progress *progress,
                        struct molt_message *message)
 {
-    uint8_t *buffer = malloc(CHUNK);
-    if (!buffer) {
+    job->buffer = malloc(CHUNK);
+    if (!job->buffer) {
         return molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
     }
-    job->erased.refused_sectors = 0;
-    int error = job->all ? erase_all(job, buffer, progress, message)
-                         : erase_sectors(job, buffer, progress, message);
-    error = error ? error : read_back(job, buffer, progress, message);
-    free(buffer);
+    job->erased.verified = false;
+    int error = compare(job, progress, message);
+    if (!error) {
+        error =
+            job->all ? erase_all(job, progress, message) : erase_sectors(job, progress, message);
+    }
+    error = error ? error : read_back(job, progress, message);
+    free(job->buffer);
+    job->buffer = NULL;
     return error ? error : refused(job, message);
 }

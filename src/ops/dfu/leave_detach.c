@@ -5,6 +5,7 @@
 #include "ops/dfu/read_internal.h"
 
 #define DETACH_MS 1000u /* where the device names no time */
+#define ATTEMPTS  2u
 
 /* DETACH, and the reset where the device waits for one, or does not do what it promised. */
 static int detach(struct molt_dfu_session *session, struct molt_message *message)
@@ -33,13 +34,14 @@ int molt_dfu_detach_device(struct molt_dfu_session *session, uint32_t wait_ms,
                            const struct molt_progress *progress, struct molt_message *message)
 {
     struct dfu_work work;
-    if (!session->alternate->facts.run_time) {
-        return MOLT_OK;
-    }
+    int error = MOLT_OK;
     dfu_work_begin(&work, session, progress, "detach", 0);
-    int error = detach(session, message);
+    /* A request that was lost on the bus is not told from one that was heard: so once more. */
+    for (uint32_t i = 0; !error && i < ATTEMPTS && session->alternate->facts.run_time; i++) {
+        error = detach(session, message);
+        error = error ? error : molt_dfu_session_back(session, wait_ms, message);
+    }
     dfu_work_end(&work);
-    error = error ? error : molt_dfu_session_back(session, wait_ms, message);
     if (!error && session->alternate->facts.run_time) {
         error = molt_fail(message, MOLT_E_DFU_STATE,
                           "%s: was told to detach and came back running its application; expected "

@@ -1,4 +1,4 @@
-#include <stddef.h>
+#include <string.h>
 
 #include "ops/dfu/read_internal.h"
 
@@ -11,7 +11,7 @@ const struct molt_dfu_map *dfu_map_of(const struct molt_dfu_session *session)
 
 bool dfu_map_is_short(const struct molt_dfu_session *session)
 {
-    return dfu_map_of(session)->truncated || (session->dfu.quirks & MOLT_DFU_QUIRK_CUT_MAP) != 0;
+    return dfu_map_of(session)->truncated;
 }
 
 bool dfu_can_upload(const struct molt_dfu_session *session)
@@ -19,6 +19,28 @@ bool dfu_can_upload(const struct molt_dfu_session *session)
     uint8_t attributes = session->dfu.attributes; /* 0: it did not say */
     return (attributes == 0 || (attributes & MOLT_DFU_CAN_UPLOAD)) &&
            !(session->dfu.quirks & MOLT_DFU_QUIRK_NO_READ);
+}
+
+bool dfu_is_mboot(const struct molt_dfu_session *session)
+{
+    return session->device.known && strstr(session->device.known, "mboot");
+}
+
+int dfu_plan_loss(struct molt_plan *plan, const struct molt_dfu_session *session,
+                  struct molt_message *message)
+{
+    struct dfu_spans spans = {0};
+    int error = dfu_spans_of_map(&spans, dfu_map_of(session), MOLT_DFU_ERASABLE, message);
+    for (uint32_t i = 0; !error && i < spans.count; i++) {
+        molt_plan_add(plan, MOLT_STEP_LOSE, (uint32_t)spans.span[i].start,
+                      (uint32_t)(spans.span[i].end - spans.span[i].start), "all",
+                      "firmware, files and settings");
+    }
+    if (!error && spans.count == 0) {
+        molt_plan_add(plan, MOLT_STEP_LOSE, 0, 0, "all", "firmware, files and settings");
+    }
+    dfu_spans_free(&spans);
+    return error;
 }
 
 int dfu_in_dfu_mode(const struct molt_dfu_session *session, const char *doing,

@@ -4,6 +4,7 @@
 
 #include "molt/ops/dfu_board.h"
 #include "molt/ops/dfu_session.h"
+#include "molt/ops/plan.h"
 #include "ops/dfu/read_places.h"
 
 /* The map of the alternate in use; of one without a map an empty one that is cut short. */
@@ -12,6 +13,13 @@ const struct molt_dfu_map *dfu_map_of(const struct molt_dfu_session *session);
 bool dfu_map_is_short(const struct molt_dfu_session *session);
 
 bool dfu_can_upload(const struct molt_dfu_session *session);
+
+/* MicroPython's own boot loader, which keeps itself from being erased. */
+bool dfu_is_mboot(const struct molt_dfu_session *session);
+
+/* Steps that say that all which can be erased is lost. */
+int dfu_plan_loss(struct molt_plan *plan, const struct molt_dfu_session *session,
+                  struct molt_message *message);
 
 /* MOLT_E_DFU_STATE where the application runs; doing: "nothing can be read". */
 int dfu_in_dfu_mode(const struct molt_dfu_session *session, const char *doing,

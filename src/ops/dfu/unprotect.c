@@ -55,21 +55,12 @@ int molt_dfu_unprotect_plan(struct molt_dfu_session *session, struct molt_plan *
     if (error) {
         return error;
     }
-    const struct molt_dfu_map *map = dfu_map_of(session);
-    for (uint32_t i = 0; i < map->count; i++) {
-        const struct molt_dfu_segment *segment = &map->segment[i];
-        if (segment->access & MOLT_DFU_ERASABLE) {
-            molt_plan_add(plan, MOLT_STEP_LOSE, segment->start,
-                          segment->sector_size * segment->count, "all",
-                          "firmware, files and settings: the chip erases its flash before it gives "
-                          "access");
-        }
-    }
-    if (map->count == 0) {
-        molt_plan_add(plan, MOLT_STEP_LOSE, 0, 0, "all", "the whole flash");
+    error = dfu_plan_loss(plan, session, message);
+    if (error) {
+        return error;
     }
     molt_plan_add(plan, MOLT_STEP_NOTE, 0, 0, "reset",
-                  "the device resets itself afterwards, and is then as new%s",
+                  "the chip erases its flash before it gives access; then it resets itself%s",
                   known ? "" : "; it does not tell whether it knows the command");
     return MOLT_OK;
 }
