@@ -53,6 +53,23 @@ static void put_in_front(struct molt_message *message, const char *words)
     molt_fail(message, before.error, "%s %s", words, before.text);
 }
 
+/* The message names the options of molt dfu write: these are dfu-util's. */
+static void advise(struct molt_message *message, const char *file)
+{
+    struct molt_message before = *message;
+    switch (before.error) {
+    case MOLT_E_DFU_FILES:
+    case MOLT_E_DFU_DEVICE:
+        molt_fail(message, before.error, "%s: %s (here: '-s ADDRESS:force' or '-s :force')", file,
+                  before.text);
+        break;
+    case MOLT_E_ARGUMENT:
+        molt_fail(message, before.error, "%s: %s (here: '-s ADDRESS')", file, before.text);
+        break;
+    default: break;
+    }
+}
+
 /* ---- List ---- */
 
 static const char *or_unknown(const char *text)
@@ -258,10 +275,8 @@ static int dfuse_download(struct act *act, bool *left)
         return error;
     }
     error = molt_dfu_write_plan(&write, act->session, &request, &act->progress, &act->message);
-    if (error == MOLT_E_DFU_FILES) {
-        put_in_front(&act->message, "'force' behind -s does it all the same:");
-    }
     if (error) {
+        advise(&act->message, job->file);
         return error;
     }
     if (job->verbose) {

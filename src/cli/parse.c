@@ -17,8 +17,9 @@ const struct cli_option cli_common_options[] = {
 const char *const cli_exit_codes[] = {"0 done", "1 failed, or something is wrong",
                                       "2 wrong command line", "3 simulated power cut", NULL};
 
-const char cli_target_words[] =
-    "A target is a firmware file, a flash dump, or sim:FOLDER (a simulated board).";
+const char cli_target_words[] = "A target is a firmware file, a flash dump, or sim:FOLDER (a "
+                                "simulated board); of the dfu verbs "
+                                "a\ndevice, usb:..., or sim:FOLDER.";
 
 void cli_print_overview(FILE *out)
 {

@@ -95,6 +95,10 @@ static void amount_of(const struct cli_phase *phase, char text[48])
 {
     bool known = phase->total != 0;
     char size[2][16];
+    if (phase->done == 0 && !known) {
+        text[0] = 0; /* nothing is counted: "leave" */
+        return;
+    }
     if (in_bytes(phase)) {
         snprintf(text, 48, "  %s%s%s", cli_size(phase->done, size[0]), known ? " of " : "",
                  known ? cli_size(phase->total, size[1]) : "");

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -133,6 +134,21 @@ def test_example_make_image(example, installed, firmware, tmp_path):
     assert run(installed / "bin/molt", "fs", "cat", out, "/main.py").stdout == "print(1)\n"
     bad = subprocess.run([program, firmware, tmp_path / "nowhere", tmp_path / "none.bin"], capture_output=True, text=True)
     assert bad.returncode == 1 and "nowhere" in bad.stderr and not (tmp_path / "none.bin").exists()
+
+
+def test_example_dfu(example, installed, tmp_path):
+    """Writes a simulated board, says why it does not, and lists."""
+    molt, program = installed / "bin/molt", example("dfu")
+    firmware = struct.pack("<II", 0x20020000, 0x08020101) + bytes(range(256)) * 40
+    (tmp_path / "firmware.bin").write_bytes(firmware)
+    run(molt, "dfu", "pack", "firmware.bin@0x08020000", "-o", "firmware.dfu", cwd=tmp_path)
+    run(molt, "sim", "new", "sim:board", "--chip", "stm32f405", cwd=tmp_path)
+    done = run(program, "firmware.dfu", "sim:board", cwd=tmp_path)
+    assert "written, verified; the firmware starts" in done.stdout and "verify   100%" in done.stderr
+    assert (tmp_path / "board/flash.bin").read_bytes()[0x20000:0x20000 + len(firmware)] == firmware
+    bad = subprocess.run([program, "nowhere.dfu", "sim:board"], capture_output=True, text=True, cwd=tmp_path)
+    assert bad.returncode == 1 and "nowhere.dfu" in bad.stderr
+    assert run(program).returncode == 0
 
 
 def test_examples_are_short():
