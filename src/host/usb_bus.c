@@ -75,19 +75,16 @@ static int add_configurations(const struct usb_api *api, libusb_device *usb, uin
     return error;
 }
 
-static void set_place(const struct usb_api *api, libusb_device *usb, struct molt_dfu_device *device)
+void usb_device_path(const struct usb_api *api, libusb_device *usb, char path[40])
 {
     uint8_t port[7];
-    device->bus = api->get_bus_number(usb);
-    device->address = api->get_device_address(usb);
     int n = api->get_port_numbers(usb, port, sizeof port);
-    size_t at = (size_t)snprintf(device->path, sizeof device->path, "%u", device->bus);
-    for (int i = 0; i < n && at < sizeof device->path; i++) {
-        at += (size_t)snprintf(device->path + at, sizeof device->path - at, "%c%u", i ? '.' : '-',
-                               port[i]);
+    int at = snprintf(path, 40, "%u", api->get_bus_number(usb));
+    for (int i = 0; i < n; i++) {
+        at += snprintf(path + at, 40 - (size_t)at, "%c%u", i ? '.' : '-', port[i]);
     }
     if (n <= 0) {
-        device->path[0] = 0;
+        path[0] = 0;
     }
 }
 
@@ -125,7 +122,9 @@ static int describe(const struct usb_api *api, libusb_device *usb, struct molt_d
         return error;
     }
     const struct usb_strings strings = {d.iManufacturer, d.iProduct, d.iSerialNumber};
-    set_place(api, usb, device);
+    device->bus = api->get_bus_number(usb);
+    device->address = api->get_device_address(usb);
+    usb_device_path(api, usb, device->path);
     read_strings(api, usb, &strings, device);
     usb_describe_known(device);
     if (device->error == MOLT_E_USB_GONE) {

@@ -17,6 +17,9 @@ int usb_device_begin(struct molt_usbdevice *opened, const struct usb_api *api, l
                      struct molt_usb *transport);
 void usb_device_end(struct molt_usbdevice *opened);
 
+/* "1-2.3": bus and ports; "" where the system does not know them, and of root hubs. */
+void usb_device_path(const struct usb_api *api, libusb_device *usb, char path[40]);
+
 /* molt_usbdevice_open with a library and a context of it, which is ended on failure, or by
  * molt_usbdevice_close. */
 int usb_device_open(struct molt_usbdevice **opened, const struct usb_api *api,

@@ -29,6 +29,10 @@ void usb_describe_known(struct molt_dfu_device *device);
 /* Sets the targets of all, so that each names one of them only. */
 void usb_describe_targets(struct molt_dfu_device *devices, uint32_t count);
 
+/* A board that runs MicroPython and is not in DFU mode: "f055:9800 at 1-2". false = none, or not
+ * known. */
+bool usb_running(char text[64]);
+
 /* A string descriptor with a byte a character, as GD32 loaders have their serial number. */
 void usb_string_8bit(char *text, uint32_t capacity, const uint8_t *bytes, uint32_t n);
 

@@ -1,7 +1,7 @@
 /* Waiting for a device to be plugged in. */
-#include <stdio.h>
+#include <stddef.h>
 
-#include "molt/host/dfudevice.h"
+#include "host/usb_internal.h"
 
 #define LOOK_EVERY_MS 250u
 
@@ -14,6 +14,20 @@ static int look(const struct molt_dfu_choice *choice, struct molt_dfu_device **d
 {
     int error = molt_dfu_list(devices, count, message);
     return error ? error : molt_dfu_choose(choice, *devices, *count, device, alternate, message);
+}
+
+/* There is no DFU device at all. */
+static int none(const struct molt_dfu_choice *choice, struct molt_message *message)
+{
+    char running[64];
+    if (!usb_running(running)) {
+        return MOLT_E_NOT_FOUND; /* with the words of molt_dfu_choose */
+    }
+    return molt_fail(message, MOLT_E_NOT_FOUND,
+                     "%s: no DFU device on the bus, but a board that runs MicroPython (%s): run "
+                     "machine.bootloader() on it, or connect BOOT0 with 3.3 V and reset; --wait "
+                     "SECONDS waits for its boot loader",
+                     choice->text, running);
 }
 
 int molt_dfu_find(const struct molt_dfu_choice *choice, uint32_t wait_ms,
@@ -33,7 +47,7 @@ int molt_dfu_find(const struct molt_dfu_choice *choice, uint32_t wait_ms,
         bool again = error == MOLT_E_NOT_FOUND ||
                      (error == MOLT_E_USB_ACCESS && now - closed_since < PERMISSION_MS);
         if (!again || now - began >= wait_ms) {
-            return error;
+            return error == MOLT_E_NOT_FOUND && *count == 0 ? none(choice, message) : error;
         }
         if (progress && progress->report &&
             progress->report(progress->context, "wait", now - began, wait_ms) != 0) {

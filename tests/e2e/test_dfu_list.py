@@ -43,6 +43,15 @@ def test_no_device(bus):
         assert "BOOT0" in done.stderr
 
 
+def test_board_that_runs(bus):
+    """MicroPython's own application is no DFU device, but is told from nothing at all."""
+    pyboard = device(0xF055, 0x9800, configuration(interface(0, kind=(2, 2)), interface(1, kind=(8, 6))))
+    for words in (["dfu", "list"], ["dfu", "leave"]):
+        done = bus(MOUSE, pyboard)(*words)
+        assert "a board that runs MicroPython (f055:9800 at 1-2): run machine.bootloader() on it" in done.stderr
+    assert "f055" not in bus(pyboard, CAMERA)("dfu", "leave").stderr
+
+
 def test_all_are_shown(bus):
     devices = listed(bus(MOUSE, CAMERA, STM32)("dfu", "list", "--json"))
     assert [d["target"] for d in devices] == ["usb:1234:5678,path=1-2", "usb:0483:df11,path=1-3"]

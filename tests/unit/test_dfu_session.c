@@ -362,7 +362,7 @@ static void test_odd_descriptors(void **state)
     assert_int_equal(open_odd(DEVICE, 18, RUN_TIME, 27, 0, &m), MOLT_OK);
     assert_int_equal(open_odd(DEVICE, 17, RUN_TIME, 27, 0, &m), MOLT_E_FORMAT);
     assert_non_null(strstr(m.text, "17 bytes that are no device descriptor"));
-    assert_int_equal(open_odd("\x11" DEVICE + 0, 18, RUN_TIME, 27, 0, &m), MOLT_E_FORMAT);
+    assert_int_equal(open_odd("\x11" DEVICE, 18, RUN_TIME, 27, 0, &m), MOLT_E_FORMAT);
     assert_int_equal(open_odd(DEVICE, 18, NO_DFU, 18, 0, &m), MOLT_E_NOT_FOUND);
     assert_string_equal(m.text, "USB device 1234:5678: has no DFU interface");
     assert_int_equal(open_odd(DEVICE, 18, RUN_TIME, 8, 0, &m), MOLT_E_FORMAT);

@@ -242,8 +242,9 @@ int molt_dfu_session_gone(struct molt_dfu_session *session, uint32_t timeout_ms)
 static bool is_back(const struct molt_dfu_session *session, const struct molt_dfu_device *device)
 {
     const struct molt_dfu_device *before = &session->device;
-    bool same = before->path[0] ? strcmp(before->path, device->path) == 0
-                                : strcmp(before->serial, device->serial) == 0;
+    bool same = before->path[0]     ? strcmp(before->path, device->path) == 0
+                : before->serial[0] ? strcmp(before->serial, device->serial) == 0
+                                    : before->vendor == device->vendor;
     bool changed = session->left || before->address != device->address ||
                    before->product != device->product || before->vendor != device->vendor;
     return same && changed && device->error != MOLT_E_USB_GONE;
