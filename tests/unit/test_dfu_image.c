@@ -228,6 +228,11 @@ static void plain(void **state)
                      MOLT_OK);
     assert_true(image.has_addresses && image.element[0].address == 0x08000000);
     molt_dfu_image_free(&image);
+    request.has_address = false; /* then it does not matter */
+    assert_int_equal(molt_dfu_image_from_memory(&image, bytes, 24, &request, NULL), MOLT_OK);
+    assert_true(!image.has_addresses && image.element[0].address == 0);
+    molt_dfu_image_free(&image);
+    request.has_address = true;
     request.address = 0xFFFFFFF8;
     assert_int_equal(molt_dfu_image_from_memory(&image, bytes, 24, &request, &image_message),
                      MOLT_E_RANGE);

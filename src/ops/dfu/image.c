@@ -150,8 +150,11 @@ static int read_raw(struct image_file *file)
     int error = image_room(file, 1);
     if (!error) {
         image->has_addresses = request->has_address;
-        image->element[0] = (struct molt_dfu_element){
-            .address = request->address, .size = file->n, .bytes = image->bytes, .target_name = ""};
+        image->element[0] =
+            (struct molt_dfu_element){.address = request->has_address ? request->address : 0,
+                                      .size = file->n,
+                                      .bytes = image->bytes,
+                                      .target_name = ""};
         image->count = 1;
     }
     return error;

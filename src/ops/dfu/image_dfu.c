@@ -60,8 +60,11 @@ int image_read_plain(struct image_file *file)
     }
     molt_dfu_parse_prefix(&image->prefix, image->bytes, size);
     image->has_addresses = request->has_address;
-    image->element[0] = (struct molt_dfu_element){
-        .address = request->address, .size = size, .bytes = image->bytes, .target_name = ""};
+    image->element[0] =
+        (struct molt_dfu_element){.address = request->has_address ? request->address : 0,
+                                  .size = size,
+                                  .bytes = image->bytes,
+                                  .target_name = ""};
     image->count = 1;
     return MOLT_OK;
 }
