@@ -52,9 +52,12 @@ static void print_result(const struct cli_args *args, const struct molt_dfu_sess
         json_bool(&json, "verified", erased->verified);
         json_close(&json, '}');
     } else if (done) {
-        printf("erased%s: %u sectors, %s\n",
+        printf("erased%s: %u sector%s, %s\n",
                erased->verified ? " and verified" : ", not verified: it cannot be read back",
-               erased->sectors, cli_size(erased->bytes, size));
+               erased->sectors, erased->sectors == 1 ? "" : "s", cli_size(erased->bytes, size));
+        if (erased->kept_sectors) {
+            printf("mboot kept the first %u of them, which are its own\n", erased->kept_sectors);
+        }
     } else {
         printf("nothing was erased (--dry-run)\n");
     }

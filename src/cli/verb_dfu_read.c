@@ -174,7 +174,7 @@ static int write_group(const struct cli_args *args, const struct group *group,
 
 /* ---- words ---- */
 
-static void print_text(const struct plan *plan)
+static void print_text(const struct molt_dfu_session *session, const struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct group *group = &plan->group[i];
@@ -182,8 +182,10 @@ static void print_text(const struct plan *plan)
         const struct molt_dfu_piece *piece =
             group->job ? molt_dfu_read_pieces(group->job, &pieces) : NULL;
         for (uint32_t k = 0; piece && k < pieces; k++) {
-            fprintf(stderr, "%s: %u bytes from 0x%08x\n", group->file, (unsigned)piece[k].size,
-                    (unsigned)piece[k].address);
+            char from[24];
+            snprintf(from, sizeof from, " from 0x%08x", (unsigned)piece[k].address);
+            fprintf(stderr, "%s: %u bytes%s\n", group->file, (unsigned)piece[k].size,
+                    session->dfu.dfuse ? from : "");
         }
     }
 }
@@ -234,7 +236,7 @@ static int act(const struct cli_args *args, struct molt_dfu_session *session, st
     if (cli_has(args, "json")) {
         print_json(session, plan);
     } else {
-        print_text(plan);
+        print_text(session, plan);
     }
     return CLI_OK;
 }

@@ -97,9 +97,11 @@ static void add_steps(struct molt_dfu_erase *job)
         }
         char what[24];
         snprintf(what, sizeof what, "%" PRIu32 " sector%s", n, n == 1 ? "" : "s");
-        molt_plan_add(&job->plan, MOLT_STEP_ERASE, first->start, n * first->size, what,
-                      first->size % 1024 ? "of %" PRIu32 " bytes" : "of %" PRIu32 " KB",
-                      first->size % 1024 ? first->size : first->size / 1024);
+        char size[24];
+        snprintf(size, sizeof size, first->size % 1024 ? "%" PRIu32 " bytes" : "%" PRIu32 " KB",
+                 first->size % 1024 ? first->size : first->size / 1024);
+        molt_plan_add(&job->plan, MOLT_STEP_ERASE, first->start, n * first->size, what, "%s%s",
+                      n == 1 ? "" : size, n == 1 ? "" : " each");
     }
 }
 
