@@ -23,11 +23,13 @@
 #include <unistd.h>
 
 #include "bus.h"
+#include "molt/host/simdfu.h"
 
 #define FAILED 126
 
 struct device {
     struct molt_sim_dfu *sim;
+    struct molt_simdfu *board; /* of a folder; then flash and file are not used */
     uint8_t *flash;
     const char *file;
     unsigned port;
@@ -62,6 +64,21 @@ static int add_profile(struct setup *setup, const char *name)
     }
     memset(device->flash, 0xFF, size);
     molt_sim_dfu_init(device->sim, profile, device->flash);
+    return 0;
+}
+
+static int add_folder(struct setup *setup, const char *folder)
+{
+    struct molt_message message;
+    struct device *device = &setup->device[setup->count];
+    if (setup->count == BUS_DEVICES) {
+        return fail("too many devices", folder);
+    }
+    if (molt_simdfu_open(&device->board, folder, &message) < 0) {
+        return fail(message.text, folder);
+    }
+    device->sim = molt_simdfu_model(device->board);
+    device->port = ++setup->count;
     return 0;
 }
 
@@ -128,7 +145,9 @@ static int set(struct device *device, int option, const char *value)
 {
     struct molt_sim_dfu *sim = device->sim;
     switch (option) {
-    case 'f': return load_flash(device, value);
+    case 'f':
+        return device->board ? fail("a folder has its own flash", value)
+                             : load_flash(device, value);
     case 's': snprintf(sim->serial, sizeof sim->serial, "%s", value); return 0;
     case 'n': device->port = (unsigned)strtoul(value, NULL, 10); return 0;
     case 'r': sim->read_protected = true; return 0;
@@ -140,19 +159,27 @@ static int set(struct device *device, int option, const char *value)
 
 static int parse(struct setup *setup, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"profile", 1, NULL, 'p'},        {"flash", 1, NULL, 'f'},
-        {"serial", 1, NULL, 's'},         {"port", 1, NULL, 'n'},
-        {"read-protected", 0, NULL, 'r'}, {"write-protected", 1, NULL, 'w'},
-        {"no-boot0", 0, NULL, 'b'},       {"fault", 1, NULL, 'x'},
-        {"timing", 1, NULL, 't'},         {"trace", 1, NULL, 'l'},
-        {"report", 1, NULL, 'o'},         {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"profile", 1, NULL, 'p'},
+                                            {"folder", 1, NULL, 'd'},
+                                            {"flash", 1, NULL, 'f'},
+                                            {"serial", 1, NULL, 's'},
+                                            {"port", 1, NULL, 'n'},
+                                            {"read-protected", 0, NULL, 'r'},
+                                            {"write-protected", 1, NULL, 'w'},
+                                            {"no-boot0", 0, NULL, 'b'},
+                                            {"fault", 1, NULL, 'x'},
+                                            {"timing", 1, NULL, 't'},
+                                            {"trace", 1, NULL, 'l'},
+                                            {"report", 1, NULL, 'o'},
+                                            {NULL, 0, NULL, 0}};
     int option, error = 0;
     while (!error && (option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
         if (option == '?') {
             error = FAILED;
         } else if (option == 'p') {
             error = add_profile(setup, optarg);
+        } else if (option == 'd') {
+            error = add_folder(setup, optarg);
         } else if (option == 't') {
             setup->real = strcmp(optarg, "real") == 0;
         } else if (option == 'l') {
@@ -288,8 +315,15 @@ int main(int argc, char **argv)
         result = failed ? failed : result;
     }
     for (unsigned i = 0; i < setup.count; i++) {
-        free(setup.device[i].sim);
-        free(setup.device[i].flash);
+        struct device *device = &setup.device[i];
+        struct molt_message message;
+        if (device->board && molt_simdfu_close(device->board, &message) < 0) {
+            result = fail(message.text, "folder");
+        }
+        if (!device->board) {
+            free(device->sim);
+            free(device->flash);
+        }
     }
     return result;
 }
