@@ -2,6 +2,7 @@
 
     found = dfu.run(["dfu-util", "-l"], dfu.Device("stm32f405", flash=b"..."), folder=tmp_path)
     found.code, found.out, found.err, found.device[0].flash, .report, found.trace
+    dfu.run([...], dfu.Folder(tmp_path / "pyb"), folder=tmp_path)       a board of `molt sim new`
 
 dfu_file makes DfuSe files by the description in docs/SPEC.md, independent of molt.
 """
@@ -49,6 +50,17 @@ class Device:
         return words
 
 
+class Folder(Device):
+    """A board that `molt sim new` made, on the bus; flash is read from its folder."""
+
+    def __init__(self, path, **options):
+        super().__init__(**options)
+        self.path = pathlib.Path(path)
+
+    def words(self, path):
+        return ["--folder", str(self.path)] + super().words(path)[4:]
+
+
 class Found:
     def __init__(self, done, devices, trace):
         self.code, self.out, self.err, self.device, self.trace = done.returncode, done.stdout, done.stderr, devices, trace
@@ -70,7 +82,8 @@ def run(command, *devices, folder, timing="none", timeout=60, env=None, input=No
     assert "Sanitizer" not in done.stderr and "runtime error:" not in done.stderr, done.stderr
     assert done.returncode != 126, done.stderr
     for number, (device, facts) in enumerate(zip(devices, json.loads(report.read_text()))):
-        device.flash, device.report = (folder / ("flash%d.bin" % number)).read_bytes(), facts
+        path = device.path / "flash.bin" if isinstance(device, Folder) else folder / ("flash%d.bin" % number)
+        device.flash, device.report = path.read_bytes(), facts
     return Found(done, devices, [json.loads(line) for line in trace.read_text().splitlines()])
 
 

@@ -38,7 +38,7 @@ def verbs(molt):
 def options_of(help_text):
     """{"--json": takes a value} of the rows in a verb's help."""
     found = {"--help": False}
-    for letter, name, argument in re.findall(r"^\s+(?:(-\w), )?\s*(--[a-z-]+)(?: ([A-Z][A-Z|.]*))?", help_text, re.M):
+    for letter, name, argument in re.findall(r"^\s+(?:(-\w), )?\s*(--[a-z0-9-]+)(?: ([A-Z][A-Z|.]*))?", help_text, re.M):
         found[name] = bool(argument)
         if letter:
             found[letter] = bool(argument)

@@ -90,3 +90,43 @@ def test_damaged_folder(molt, tmp_path):
         assert "in use by another process" in molt.fails("sim", "boot", "sim:pyb")
     (tmp_path / "pyb/flash.bin").write_bytes(b"short")
     assert "expected a file of 1048576 bytes" in molt.fails("sim", "boot", "sim:pyb")
+
+
+def test_survives_the_process(molt, tmp_path):
+    """A board's flash, state and counters are there for the next process; one that left does not answer until BOOT0 is held."""
+    molt.ok("sim", "new", "sim:pyb", "--chip", "stm32f405")
+    (tmp_path / "fw.bin").write_bytes(dfu.vectors(0x08000000, 4000))
+    board = dfu.Folder(tmp_path / "pyb")
+    write = ["dfu-util", "-a", "0", "-s", "0x08000000", "-D", "fw.bin"]
+    assert dfu.run(write, board, folder=tmp_path).code == 0 and board.flash[:4000] == dfu.vectors(0x08000000, 4000)
+    found = facts(tmp_path)
+    assert found["on_bus"] and found["state"] == 2 and found["counters"]["bytes_programmed"] == 4000 and found["counters"]["erases"][0] == 1
+    assert dfu.run(["dfu-util", "-a", "0", "-s", "0x08000000:leave", "-D", "fw.bin"], board, folder=tmp_path).code == 0
+    assert not facts(tmp_path)["on_bus"] and facts(tmp_path)["counters"]["erases"][0] == 2
+    assert "No DFU capable USB device" in dfu.run(write, board, folder=tmp_path).err
+    molt.ok("sim", "boot", "--boot0", "sim:pyb")
+    assert dfu.run(write, board, folder=tmp_path).code == 0
+
+
+def test_fault_by_hand(molt, tmp_path):
+    molt.ok("sim", "new", "sim:pyb", "--chip", "stm32f405")
+    changed = facts(tmp_path)
+    changed["fault"] = {"at_transfer": 12, "kind": "gone"}
+    (tmp_path / "pyb/board.json").write_text(json.dumps(changed))
+    (tmp_path / "fw.bin").write_bytes(dfu.pattern(4000))
+    found = dfu.run(dfu.pydfu() + ["-m"], dfu.Folder(tmp_path / "pyb"), folder=tmp_path)
+    assert found.code == 0 and found.device[0].report["mass_erases"] == 1, "too few transfers for the fault"
+    assert "fault" not in facts(tmp_path)
+    changed = facts(tmp_path)
+    changed["fault"] = {"at_transfer": 3, "kind": "gone"}
+    (tmp_path / "pyb/board.json").write_text(json.dumps(changed))
+    assert dfu.run(dfu.pydfu() + ["-m"], dfu.Folder(tmp_path / "pyb"), folder=tmp_path).code != 0
+    assert not facts(tmp_path)["on_bus"]
+
+
+def test_detached_board_stays_detached(molt, tmp_path):
+    molt.ok("sim", "new", "sim:app", "--chip", "runtime")
+    assert dfu.run(["dfu-util", "-E", "1", "-e"], dfu.Folder(tmp_path / "app"), folder=tmp_path).code in (0, 74)
+    assert facts(tmp_path, "app")["profile"] == "runtime-dfu" and facts(tmp_path, "app")["chip"] == "runtime"
+    molt("sim", "boot", "sim:app", check=0)
+    assert facts(tmp_path, "app")["profile"] == "runtime"
