@@ -225,33 +225,26 @@ static int parse(struct packing *packing)
 
 /* ---- making it ---- */
 
-/* What was made, as it reads. */
-static int describe(const char *output, const uint8_t *bytes, uint32_t n, bool dry_run,
-                    struct molt_message *message)
+static void describe(const char *output, const struct molt_dfu_image *image, bool dry_run)
 {
-    struct molt_dfu_image image;
-    const struct molt_dfu_image_request request = {.path = output};
     char size[16];
-    int error = molt_dfu_image_from_memory(&image, bytes, n, &request, message);
-    if (error) {
-        return error;
-    }
+    uint32_t n = image->file_size;
     printf("%s ", dry_run ? "would write" : "written:");
     process_print_safe(stdout, output);
-    printf(", a %s for %04x:%04x (%u bytes, %s)\n", dfu_file_kind(image.kind), image.suffix.vendor,
-           image.suffix.product, n, cli_size(n, size));
-    for (uint32_t i = 0; i < image.count && image.has_addresses; i++) {
-        const struct molt_dfu_element *e = &image.element[i];
+    printf(", a %s for %04x:%04x (%u bytes, %s)\n", dfu_file_kind(image->kind),
+           image->suffix.vendor, image->suffix.product, n, cli_size(n, size));
+    for (uint32_t i = 0; i < image->count && image->has_addresses; i++) {
+        const struct molt_dfu_element *e = &image->element[i];
         printf("  0x%08x  %9s  alternate %u  ", e->address, cli_size(e->size, size), e->alternate);
         process_print_safe(stdout, e->target_name);
         putchar('\n');
     }
-    molt_dfu_image_free(&image);
-    return MOLT_OK;
 }
 
 static int make(const struct packing *packing, const char *output, struct molt_message *message)
 {
+    const struct molt_dfu_image_request request = {.path = output};
+    struct molt_dfu_image image = {0};
     bool dry_run = cli_has(packing->args, "dry-run");
     uint8_t *bytes;
     uint32_t n;
@@ -263,12 +256,16 @@ static int make(const struct packing *packing, const char *output, struct molt_m
         }
     }
     int error = molt_dfu_pack(&packing->request, &bytes, &n, message);
+    if (!error) { /* what is written can be read */
+        error = molt_dfu_image_from_memory(&image, bytes, n, &request, message);
+    }
     if (!error && !dry_run) {
         error = molt_file_write(output, bytes, n, 0666, MOLT_FILE_REPLACE, message);
     }
     if (!error) {
-        error = describe(output, bytes, n, dry_run, message);
+        describe(output, &image, dry_run);
     }
+    molt_dfu_image_free(&image);
     free(bytes);
     return error;
 }

@@ -275,6 +275,11 @@ def test_told_by_the_bytes_and_not_by_the_name(molt, tmp_path):
         with open(tmp_path / "x") as stdin:
             piped = subprocess.run([molt.path, "dfu", "unpack", "-", "-o", "piped.bin", "-f"], stdin=stdin, cwd=tmp_path)
         assert piped.returncode == 0 and (tmp_path / "piped.bin").read_bytes() == data
+    with open(tmp_path / "x") as stdin:
+        piped = subprocess.run([molt.path, "dfu", "pack", "0x08000000:-", "-o", "piped.dfu"], stdin=stdin, cwd=tmp_path)
+    assert piped.returncode == 0 and molt.json("dfu", "show", "piped.dfu")["elements"][0]["size"] == 64
+    molt.ok("dfu", "pack", "--plain", "x", "-o", "plain.dfu")  # still compressed
+    assert (tmp_path / "plain.dfu").read_bytes()[:-16] == (tmp_path / "x").read_bytes()
     (tmp_path / "x").write_bytes(contents["DfuSe"])
     molt.ok("dfu", "unpack", "--raw", "x", "-o", "same", "-f")
     assert (tmp_path / "same").read_bytes() == contents["DfuSe"]

@@ -334,6 +334,15 @@ static void compressed(void **state)
     assert_int_equal(image.file_size, file.n);
     molt_dfu_image_free(&image);
 
+    /* With a suffix behind it, it is what a device gets. */
+    const struct molt_dfu_suffix suffix = {.version = 0x0100};
+    struct image_bytes inside = zipped;
+    molt_dfu_write_suffix(inside.bytes, inside.n, &suffix);
+    assert_int_equal(image_load(&image, inside.bytes, inside.n + 16), MOLT_OK);
+    assert_true(image.kind == MOLT_DFU_IMAGE_PLAIN && !image.compressed);
+    assert_int_equal(image.element[0].size, zipped.n);
+    molt_dfu_image_free(&image);
+
     for (uint32_t n = 3; n < zipped.n; n++) {
         if (n != first) { /* a cut between two members is one of the DfuSe file */
             assert_int_equal(

@@ -292,6 +292,14 @@ static void entries(void **state)
     assert_int_equal(entry_of(askew, 1, 0), 0);
     const struct table elsewhere[] = {{flash, stack, 0x08040001}}; /* in flash, not in the file */
     assert_int_equal(entry_of(elsewhere, 1, 0), flash);
+    static const uint32_t resets[][2] = {{0x08000001, 1}, {0x0FFFFFFF, 1}, {0x10000001, 0},
+                                         {0x00200001, 1}, {0x003FFFFF, 1}, {0x00400001, 0},
+                                         {0x90000001, 1}, {0x9FFFFFFF, 1}, {0xA0000001, 0},
+                                         {0x07FFFFFF, 0}, {0x001FFFFF, 0}, {0x8FFFFFFF, 0}};
+    for (size_t i = 0; i < sizeof resets / sizeof resets[0]; i++) {
+        const struct table row[] = {{0x08008000, stack, resets[i][0]}};
+        assert_int_equal(entry_of(row, 1, 0), resets[i][1] ? 0x08008000 : 0);
+    }
     const struct table nowhere[] = {{flash, stack, 0x20000001}};
     assert_int_equal(entry_of(nowhere, 1, 0), 0);
     /* A pyboard's two elements: vectors, then code; whatever their order. */

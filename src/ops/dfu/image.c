@@ -236,13 +236,20 @@ static int read_kind(struct image_file *file)
     return readers[image->kind](file);
 }
 
+/* A suffix behind gzip's bytes: the device gets them as they are. */
+static bool is_for_a_device(const uint8_t *bytes, size_t n)
+{
+    struct molt_dfu_suffix suffix;
+    return molt_dfu_parse_suffix(&suffix, bytes, (uint32_t)n, NULL) == MOLT_OK;
+}
+
 /* image->bytes is taken over. */
 static int read_bytes(struct molt_dfu_image *image, size_t n, const char *name,
                       const struct molt_dfu_image_request *request, struct molt_message *message)
 {
     struct image_file file = {.image = image, .name = name, .request = request, .message = message};
     int error = MOLT_OK;
-    if (!request->raw && molt_gzip_is(image->bytes, n)) {
+    if (!request->raw && molt_gzip_is(image->bytes, n) && !is_for_a_device(image->bytes, n)) {
         uint8_t *unpacked;
         error = molt_gunzip(name, image->bytes, n, MOLT_DFU_IMAGE_LIMIT, &unpacked, &n, message);
         if (!error) {
