@@ -409,10 +409,7 @@ WRONG_LINES = [
 def test_what_cannot_be_done_is_refused(molt, tmp_path, code, words, said):
     put(tmp_path, fw_bin=bytes(range(8)), good_dfu=GOOD, good_hex=HEX, plain_dfu=PLAIN,
         lpc_bin=b"\x1a\x3f\1" + bytes(40), cut_hex=HEX[1:],
-        far_dfu=formats.dfuse((0, b"12345678"), (0x80000000, b"abcdefgh")),
-        two_dfu=(GOOD[:11] + b"Target\0" + bytes(259) + struct.pack("<IIII", 9, 1, 0, 1) + b"x"))
-    two = GOOD[:10] + b"\2" + b"".join(b"Target" + bytes([i]) + bytes(259) + struct.pack("<4I", 9, 1, 0, 1) + b"x" for i in range(2))
-    (tmp_path / "two.dfu").write_bytes(formats.dfu_suffix(two[:6] + struct.pack("<I", len(two)) + two[10:], 0x011A))
+        far_dfu=formats.dfuse((0, b"12345678"), (0x80000000, b"abcdefgh")), two_dfu=two_alternates(0, 1))
     before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
     message = molt.fails("dfu", *words, code=code)
     assert message.startswith("molt dfu %s: " % words[0]) and said in message, message
@@ -431,10 +428,37 @@ def test_unpack_writes_all_files_or_none(molt, tmp_path):
     molt.ok("dfu", "unpack", "good.dfu", "-d", "out/", "--force")
     assert (tmp_path / "out/good-0x08020000.bin").read_bytes() == b"abcdefgh"
     assert (tmp_path / "out/good-0x08000000.bin").read_bytes() == b"12345678"
-    # The second cannot be written: a folder is in its way. The first goes again.
-    (tmp_path / "in the way").mkdir()
-    (tmp_path / "in the way/good-0x08020000.bin").mkdir()
-    assert "is a directory" in molt.fails("dfu", "unpack", "good.dfu", "-d", "in the way", "--force")
+
+
+def two_alternates(first, second):
+    """A DfuSe file with a byte for each of two alternate settings."""
+    body = b"".join(b"Target" + bytes([alternate]) + bytes(259) + struct.pack("<4I", 9, 1, 0, 1) + b"x" for alternate in (first, second))
+    return formats.dfu_suffix(b"DfuSe\1" + struct.pack("<IB", 11 + len(body), 2) + body, 0x011A)
+
+
+def test_what_was_unpacked_goes_again_when_the_next_fails(molt, tmp_path):
+    name = "n" * 235  # NAME-alt1-0x00000000.bin has 255 characters, the most there can be; alt10 has one more
+    (tmp_path / (name + ".dfu")).write_bytes(two_alternates(1, 10))
+    (tmp_path / "out").mkdir()
+    assert "File name too long" in molt.fails("dfu", "unpack", name + ".dfu", "-d", "out")
+    assert os.listdir(tmp_path / "out") == []
+    (tmp_path / (name + ".dfu")).write_bytes(two_alternates(1, 2))
+    molt.ok("dfu", "unpack", name + ".dfu", "-d", "out")
+    assert len(os.listdir(tmp_path / "out")) == 2
+
+
+def test_standard_input_has_limits(molt, tmp_path):
+    with subprocess.Popen(["head", "-c", "135000000", "/dev/zero"], stdout=subprocess.PIPE) as zeros:
+        done = subprocess.run([molt.path, "dfu", "show", "-"], stdin=zeros.stdout, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "") and "standard input: is over 134217728 bytes" in done.stderr
+    master, slave = os.openpty()
+    done = subprocess.run([molt.path, "dfu", "show", "-"], stdin=slave, capture_output=True, text=True, cwd=tmp_path, timeout=20)
+    os.close(master)
+    os.close(slave)
+    assert done.returncode == 1 and "is a terminal" in done.stderr
+    done = subprocess.run([molt.path, "dfu", "unpack", "-"], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1 and "standard input: is empty" in done.stderr
+    assert os.listdir(tmp_path) == []
 
 
 def test_dry_run_and_names_that_command_a_terminal(molt, tmp_path):
