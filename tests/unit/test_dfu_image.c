@@ -119,6 +119,7 @@ static void dfuse_refused(void **state)
     assert_int_equal(image_refused(file.bytes, file.n - 3, "is not whole"), MOLT_E_TRUNCATED);
     assert_int_equal(image_refused(file.bytes, 5, "is not whole"), MOLT_E_TRUNCATED);
     /* Without its suffix, but whole else: only on request. */
+    assert_int_equal(image_refused(file.bytes, file.n - 16, "is not whole"), MOLT_E_TRUNCATED);
     assert_int_equal(
         molt_dfu_image_from_memory(&image, file.bytes, file.n - 16, &request, &image_message),
         MOLT_OK);

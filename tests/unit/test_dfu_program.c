@@ -222,6 +222,17 @@ static void hex(void **state)
     molt_dfu_image_free(&image);
 }
 
+static void hex_behind_blank_lines(void **state)
+{
+    (void)state;
+    static const uint8_t text[] = "\r\n\n:01000000619E\r\n:00000001FF\r\n";
+    struct molt_dfu_image image;
+    assert_int_equal(image_load(&image, text, sizeof text - 1), MOLT_OK);
+    assert_int_equal(image.kind, MOLT_DFU_IMAGE_HEX);
+    assert_int_equal(image.element[0].bytes[0], 'a');
+    molt_dfu_image_free(&image);
+}
+
 static void hex_refused(void **state)
 {
     (void)state;
@@ -328,6 +339,7 @@ int main(void)
         cmocka_unit_test(elf_with_its_head),
         cmocka_unit_test(much_of_everything),
         cmocka_unit_test(hex),
+        cmocka_unit_test(hex_behind_blank_lines),
         cmocka_unit_test(hex_refused),
         cmocka_unit_test(entries),
     };
