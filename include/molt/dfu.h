@@ -90,6 +90,9 @@ struct molt_dfu {
     uint32_t pointer;               /* DfuSe: the address pointer, where it is known */
     bool pointer_known;
     uint32_t address; /* DfuSe: of the block or sector of the last call, for its error */
+    /* How long a full block really takes, where its poll times are too short: STM32L4. */
+    uint32_t usual_ms;
+    bool usual_known; /* it has been as low as it goes */
 };
 
 /* What is known of a device before it is spoken to. Any text may be NULL. */
@@ -113,7 +116,7 @@ struct molt_dfu_quirk_row {
     /* What has to fit; ranges are inclusive, a text that is NULL fits anything. */
     uint16_t vendor, product, product_last, device_last; /* device_last: bcdDevice up to that */
     const char *manufacturer, *chip; /* a whole text; how it begins, in any case of letters */
-    const char *sectors;             /* behind a '*' of the map: "128K" */
+    const char *sectors;             /* in the map: "16*128K"; "*2K" = any number of them */
 };
 const struct molt_dfu_quirk_row *molt_dfu_quirk_row_at(uint32_t index);
 

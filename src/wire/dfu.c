@@ -147,6 +147,7 @@ int molt_wire_pause(struct molt_dfu *dfu, const struct molt_wire_wait *wait, uin
                     uint32_t left_ms)
 {
     uint32_t ms = dfu->last.poll_ms > *pause_ms ? dfu->last.poll_ms : *pause_ms;
+    *pause_ms = wait->usual && *pause_ms && *pause_ms == dfu->usual_ms ? *pause_ms / 16 : *pause_ms;
     *pause_ms = *pause_ms == 0 ? 1 : *pause_ms < LONG_PAUSE_MS ? *pause_ms * 2 : *pause_ms;
     if (ms > left_ms) {
         ms = left_ms;
@@ -168,12 +169,24 @@ static bool at_work(uint8_t state)
            state == MOLT_DFU_MANIFEST_SYNC || state == MOLT_DFU_MANIFEST;
 }
 
+/* Learns how long a block takes: less and less as long as the first look finds it done, then what
+ * it took when that was too early. */
+static void learn(struct molt_dfu *dfu, uint32_t busy, uint32_t past)
+{
+    if (busy > 1) {
+        dfu->usual_known = dfu->usual_ms != 0;
+        dfu->usual_ms = past;
+    } else if (!dfu->usual_known) {
+        dfu->usual_ms -= dfu->usual_ms / 16;
+    }
+}
+
 int molt_wire_wait(struct molt_dfu *dfu, const struct molt_wire_wait *wait)
 {
     uint32_t start = dfu->usb.ops->now_ms(dfu->usb.context), limit = wait->limit_ms;
     uint32_t failures = 0, pause_ms = 0, past = 0;
     int error = MOLT_OK; /* the first of the failures */
-    bool first = true;
+    uint32_t busy = 0;   /* answers */
     for (;;) {
         /* An erase blocks the answer: as long as the whole may last, so long is it waited for. */
         uint32_t left = past < limit ? limit - past : 0;
@@ -182,16 +195,20 @@ int molt_wire_wait(struct molt_dfu *dfu, const struct molt_wire_wait *wait)
         past = dfu->usb.ops->now_ms(dfu->usb.context) - start;
         if (code == MOLT_OK) {
             if (!at_work(dfu->last.state)) {
+                if (wait->usual) {
+                    learn(dfu, busy, past);
+                }
                 /* What it refused was asked because an answer was lost: that is the cause. */
                 return dfu->last.status == ERR_STALLEDPKT ? error : MOLT_OK;
             }
             uint32_t poll = dfu->last.poll_ms;
-            if (first && poll <= DFU_POLL_MAX_MS && limit < past + poll + DFU_TRANSFER_MS) {
+            if (busy == 0 && poll <= DFU_POLL_MAX_MS && limit < past + poll + DFU_TRANSFER_MS) {
                 limit = past + poll + DFU_TRANSFER_MS;
             }
-            first = false;
+            pause_ms = busy == 0 && wait->usual ? dfu->usual_ms : pause_ms;
+            busy++;
             failures = 0;
-        } else if (code == MOLT_E_USB_GONE || (wait->may_go && !first)) {
+        } else if (code == MOLT_E_USB_GONE || (wait->may_go && busy)) {
             return MOLT_E_USB_GONE;
         } else {
             error = failures++ ? error : code;

@@ -44,6 +44,7 @@ struct molt_wire_wait {
     uint64_t done, total;
     uint32_t limit_ms;
     uint32_t stuck_ms; /* 0 = never: busy for so long is MOLT_E_BUSY */
+    bool usual;        /* one of many alike: what the last ones took is waited for at once */
     bool may_go;       /* once at work, its first silence is MOLT_E_USB_GONE */
 };
 
@@ -57,6 +58,7 @@ static inline struct molt_wire_wait molt_wire_waiting(const char *word, uint64_t
     wait.total = total;
     wait.limit_ms = limit_ms;
     wait.stuck_ms = 0;
+    wait.usual = false;
     wait.may_go = false;
     return wait;
 }

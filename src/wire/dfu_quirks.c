@@ -22,23 +22,23 @@ static const struct molt_dfu_quirk_row rows[] = {
     {"STM32H743 revision V",
      "stays dfuDNBUSY after erasing beyond 1 MB; CLRSTATUS twice, as STM32CubeProgrammer does: "
      "github.com/betaflight/betaflight-configurator/pull/1861",
-     MOLT_DFU_QUIRK_BUSY_STUCK, ST, ANY, "STMicroelectronics", NULL, "128K"},
+     MOLT_DFU_QUIRK_BUSY_STUCK, ST, ANY, "STMicroelectronics", NULL, "16*128K"},
     {"STM32H7", "the same, when the chip is named", MOLT_DFU_QUIRK_BUSY_STUCK, ST, ANY,
      "STMicroelectronics", "STM32H7", NULL},
     {"STM32L4",
      "poll times are too short, and a status that is asked for too early is refused: dfu-util "
      "0.11, dfuse.c",
-     MOLT_DFU_QUIRK_POLL_STALLS, ST, ANY, "STMicroelectronics", NULL, "2K"},
+     MOLT_DFU_QUIRK_POLL_STALLS, ST, ANY, "STMicroelectronics", NULL, "*2K"},
     {"STM32L4", "the same, when the chip is named", MOLT_DFU_QUIRK_POLL_STALLS, ST, ANY,
      "STMicroelectronics", "STM32L4", NULL},
     {"STM32F405",
      "says 100 ms for a mass erase of 16 s, and answers nothing in between: dfu-util 0.11, dfuse.c",
      0, ST, ANY, NULL, "-", NULL},
-    {"STM32F427",
-     "layout string cut short: what was whole is taken (molt_dfu_map); when the chip is named, "
-     "also "
-     "where the cut fell between two segments",
-     MOLT_DFU_QUIRK_CUT_MAP, ST, ANY, NULL, "STM32F427", NULL},
+    {"STM32F42x",
+     "its layout string ends early, with garbage or without; what was whole is taken: "
+     "github.com/bigtreetech/BIGTREETECH-OCTOPUS-Pro/issues/42",
+     MOLT_DFU_QUIRK_CUT_MAP, ST, ANY, NULL, "STM32F42", NULL},
+    {"STM32F43x", "as the STM32F42x does", MOLT_DFU_QUIRK_CUT_MAP, ST, ANY, NULL, "STM32F43", NULL},
     {"STM32C5",
      "refuses CLRSTATUS outside dfuERROR and never answers GET_DESCRIPTOR of the functional "
      "descriptor: github.com/betaflight/betaflight-configurator/pull/5300",
@@ -88,17 +88,37 @@ static bool begins(const char *text, const char *with)
     return *with == 0;
 }
 
-/* "*0002Kg" for "2K". */
-static bool has_sectors(const char *map, const char *size)
+static const char *skip_zeros(const char *text)
+{
+    while (*text == '0' || *text == ' ') {
+        text++;
+    }
+    return text;
+}
+
+/* A segment "016*0128Kg" for "16*128K", any "N*0002Kg" for "*2K". */
+static bool is_segment(const char *map, const char *sectors)
+{
+    map = skip_zeros(map);
+    if (*sectors == '*') {
+        while (*map >= '0' && *map <= '9') {
+            map++;
+        }
+    }
+    while (*sectors != '*' && *sectors == *map) {
+        sectors++;
+        map++;
+    }
+    map = *map == ' ' ? skip_zeros(map) : map;
+    return *sectors == '*' && *map == '*' && begins(skip_zeros(map + 1), sectors + 1);
+}
+
+static bool has_sectors(const char *map, const char *sectors)
 {
     while (*map) {
-        if (*map++ == '*') {
-            while (*map == '0' || *map == ' ') {
-                map++;
-            }
-            if (begins(map, size)) {
-                return true;
-            }
+        char c = *map++;
+        if ((c == '/' || c == ',') && is_segment(map, sectors)) {
+            return true;
         }
     }
     return false;

@@ -118,6 +118,7 @@ int molt_dfuse_write(struct molt_dfu *dfu, uint32_t address, const uint8_t *data
     while (code == MOLT_OK && at < n) {
         uint32_t piece = n - at < run.step ? n - at : run.step;
         struct molt_wire_wait wait = molt_wire_waiting("write", at, n, DFU_COMMAND_MS);
+        wait.usual = piece == run.step;
         code = molt_wire_ask(dfu, wait.word, at, n);
         if (code == MOLT_OK && run.next == 0) {
             code = set_address(dfu, address + at);
@@ -337,15 +338,13 @@ int molt_dfuse_unprotect(struct molt_dfu *dfu, struct molt_diag *diag)
     struct molt_wire_wait wait = molt_wire_waiting("unprotect", 0, 0, DFU_UNPROTECT_MS);
     wait.may_go = true;
     int code = dfu->quirks & MOLT_DFU_QUIRK_NO_UNPROTECT ? MOLT_E_UNSUPPORTED : MOLT_OK;
+    code = code < 0 ? code : molt_wire_ready(dfu);
     if (code == MOLT_OK) {
-        dfu->last.state = MOLT_DFU_APP_IDLE; /* nothing is known yet, whatever comes first */
         code = command(dfu, READ_UNPROTECT, NULL, &wait);
-    }
-    /* It resets itself, and there is no second status (AN3156): silence behind dfuDNBUSY is the
-     * end. */
-    bool began = dfu->last.state == MOLT_DFU_DOWNLOAD_BUSY;
-    if (began && code == MOLT_E_USB_GONE) {
-        code = MOLT_OK;
+        /* It resets itself, and there is no second status (AN3156): silence behind dfuDNBUSY. */
+        if (code == MOLT_E_USB_GONE && dfu->last.state == MOLT_DFU_DOWNLOAD_BUSY) {
+            code = MOLT_OK;
+        }
     }
     molt_wire_forget(dfu);
     return fail(dfu, code, "unprotect", MOLT_DIAG_NONE, diag);
