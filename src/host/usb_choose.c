@@ -108,10 +108,14 @@ static void list_alternates(struct list *list, const struct molt_dfu_device *dev
     }
 }
 
+/* The first of the highest rank is taken. What may hold the flash, because its name could not be
+ * read, is not passed over for option bytes. */
 static int rank(const struct molt_dfu_alternate *alternate)
 {
     bool flash = alternate->has_map && strncmp(alternate->map.name, "Internal Flash", 14) == 0;
-    return (alternate->facts.run_time ? 0 : 8) + (flash ? 4 : 0) + (alternate->has_map ? 2 : 0);
+    bool unread = alternate->facts.name_index != 0 && !alternate->name[0];
+    bool memory = alternate->has_map || alternate->name[0] == '@' || unread;
+    return (alternate->facts.run_time ? 0 : 8) + (flash ? 4 : 0) + (memory ? 2 : 0);
 }
 
 static bool has_alternate(const struct molt_dfu_choice *choice,

@@ -69,6 +69,24 @@ int usb_describe_configuration(struct molt_dfu_device *device, const uint8_t *by
     return MOLT_OK;
 }
 
+/* A descriptor, asked for again once: devices in the field refuse one now and then. n < least is
+ * not enough; a device that does not answer is not asked again. */
+static int get_descriptor(const struct molt_usb *usb, uint16_t value, uint16_t index,
+                          uint8_t *bytes, uint16_t capacity, int least, uint32_t timeout_ms)
+{
+    int n = 0;
+    for (int i = 0; i < 2; i++) {
+        n = usb->ops->control(usb->context, DEVICE_TO_HOST, GET_DESCRIPTOR, value, index, bytes,
+                              capacity, timeout_ms);
+        /* A string is whole when all came that its first byte says. */
+        bool whole = n >= least && (value >> 8 != KIND_STRING || n >= bytes[0]);
+        if (whole || n == MOLT_E_USB_GONE || n == MOLT_E_TIMEOUT) {
+            break;
+        }
+    }
+    return n;
+}
+
 /* Reads string `index`; false = give up on all others too: it answers no more. */
 static bool get_string(const struct molt_usb *usb, uint8_t index, uint16_t language, bool eight_bit,
                        char *text, uint32_t capacity)
@@ -78,23 +96,21 @@ static bool get_string(const struct molt_usb *usb, uint8_t index, uint16_t langu
     if (index == 0) {
         return true;
     }
-    int n = usb->ops->control(usb->context, DEVICE_TO_HOST, GET_DESCRIPTOR,
-                              (uint16_t)(KIND_STRING << 8 | index), language, bytes, sizeof bytes,
-                              STRING_TIMEOUT_MS);
+    int n = get_descriptor(usb, (uint16_t)(KIND_STRING << 8 | index), language, bytes, sizeof bytes,
+                           2, STRING_TIMEOUT_MS);
     if (n > 3 && eight_bit && bytes[3] != 0) {
         usb_string_8bit(text, capacity, bytes, (uint32_t)n);
     } else if (n > 0) {
         molt_usb_string(text, capacity, bytes, (uint32_t)n);
     }
-    return n >= 0 || n == MOLT_E_USB_STALL;
+    return n != MOLT_E_USB_GONE && n != MOLT_E_TIMEOUT;
 }
 
 /* The first language that the device has; English when it does not say. */
 static uint16_t language_of(const struct molt_usb *usb)
 {
     uint8_t bytes[255];
-    int n = usb->ops->control(usb->context, DEVICE_TO_HOST, GET_DESCRIPTOR, KIND_STRING << 8, 0,
-                              bytes, sizeof bytes, STRING_TIMEOUT_MS);
+    int n = get_descriptor(usb, KIND_STRING << 8, 0, bytes, sizeof bytes, 4, STRING_TIMEOUT_MS);
     return n >= 4 && bytes[0] >= 4 && bytes[1] == KIND_STRING ? molt_get_le16(bytes + 2) : ENGLISH;
 }
 
@@ -162,8 +178,7 @@ static int get_configuration(struct molt_dfu_device *device, const struct molt_u
 {
     uint8_t head[9];
     uint16_t value = (uint16_t)(KIND_CONFIGURATION << 8 | index);
-    int n = usb->ops->control(usb->context, DEVICE_TO_HOST, GET_DESCRIPTOR, value, 0, head,
-                              sizeof head, DESCRIPTOR_TIMEOUT_MS);
+    int n = get_descriptor(usb, value, 0, head, sizeof head, sizeof head, DESCRIPTOR_TIMEOUT_MS);
     if (n < 0 || n < (int)sizeof head) {
         return molt_fail(message, n < 0 ? n : MOLT_E_FORMAT,
                          "USB device %04x:%04x: configuration %u: %s", device->vendor,
@@ -175,8 +190,7 @@ static int get_configuration(struct molt_dfu_device *device, const struct molt_u
     if (!bytes) {
         return molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
     }
-    n = usb->ops->control(usb->context, DEVICE_TO_HOST, GET_DESCRIPTOR, value, 0, bytes, length,
-                          DESCRIPTOR_TIMEOUT_MS);
+    n = get_descriptor(usb, value, 0, bytes, length, length, DESCRIPTOR_TIMEOUT_MS);
     int error = n < 0 ? molt_fail(message, n, "USB device %04x:%04x: configuration %u: %s",
                                   device->vendor, device->product, index, molt_strerror(n))
                       : usb_describe_configuration(device, bytes, (uint32_t)n, message);
@@ -190,8 +204,8 @@ int molt_dfu_device_read(struct molt_dfu_device *device, const struct molt_usb *
     uint8_t bytes[USB_DEVICE_DESCRIPTOR_SIZE];
     struct usb_strings strings;
     memset(device, 0, sizeof *device);
-    int n = usb->ops->control(usb->context, DEVICE_TO_HOST, GET_DESCRIPTOR, KIND_DEVICE << 8, 0,
-                              bytes, sizeof bytes, DESCRIPTOR_TIMEOUT_MS);
+    int n = get_descriptor(usb, KIND_DEVICE << 8, 0, bytes, sizeof bytes, sizeof bytes,
+                           DESCRIPTOR_TIMEOUT_MS);
     int error = n < 0 ? molt_fail(message, n, "USB device: %s", molt_strerror(n))
                       : usb_describe(device, bytes, (uint32_t)n, &strings, message);
     for (uint8_t i = 0; !error && i < bytes[17]; i++) {

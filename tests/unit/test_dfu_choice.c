@@ -256,6 +256,25 @@ static void test_one_board(void **state)
     check_refused("usb:0483:df11,interface=1", devices, 2, MOLT_E_NOT_FOUND, "no such alternate");
 }
 
+/* A name that could not be read, or not decoded, may be that of the flash. */
+static void test_flash_without_its_name(void **state)
+{
+    (void)state;
+    struct molt_dfu_alternate alternates[] = {{.facts = {.name_index = 4}},
+                                              {.facts = {.alternate = 1, .name_index = 5},
+                                               .name = "@Option Bytes  /0x1FFFC000/01*016 e",
+                                               .has_map = true,
+                                               .map = {.name = "Option Bytes", .count = 1}}};
+    struct molt_dfu_device devices[] = {PYBOARD("1-2", 5, "A")};
+    devices[0].alternate = alternates;
+    devices[0].alternate_count = 2;
+    check_chosen("usb:", devices, 1, "1-2", 0);
+    strcpy(alternates[0].name, "@Internal Fl");
+    check_chosen("usb:", devices, 1, "1-2", 0);
+    strcpy(alternates[0].name, "Something");
+    check_chosen("usb:", devices, 1, "1-2", 1);
+}
+
 static void test_none(void **state)
 {
     (void)state;
@@ -462,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_alternate_apart),
         cmocka_unit_test(test_one_board),
+        cmocka_unit_test(test_flash_without_its_name),
         cmocka_unit_test(test_none),
         cmocka_unit_test(test_foreign),
         cmocka_unit_test(test_modes),

@@ -100,7 +100,8 @@ bool molt_dfu_choice_explicit(const struct molt_dfu_choice *choice);
 
 /*
  * Exactly one device and its alternate; pure. Of several alternates that fit, the first with flash
- * ("Internal Flash"), else the first with a map, else the first; DFU mode before run-time.
+ * ("Internal Flash"), else the first with a map or whose name could not be read or decoded, else
+ * the first; DFU mode before run-time.
  * MOLT_E_NOT_FOUND (none fits; which there are), MOLT_E_USB_AMBIGUOUS (the list and what to type),
  * MOLT_E_USB_ACCESS (what would fit may not be opened: the udev rule), or the device's own error.
  */

@@ -63,8 +63,13 @@ static int use(struct molt_dfu_session *session, const struct molt_dfu_alternate
     struct molt_diag diag = {.offset = MOLT_DIAG_NONE};
     session->alternate = alternate;
     prepare(session);
-    int error = session->usb.ops->set_alternate(
-        session->usb.context, alternate->facts.interface_number, alternate->facts.alternate);
+    const struct molt_usb *usb = &session->usb;
+    int error = usb->ops->set_alternate(usb->context, alternate->facts.interface_number,
+                                        alternate->facts.alternate);
+    if (error == MOLT_E_USB_STALL || error == MOLT_E_IO) { /* once more: it harms nothing */
+        error = usb->ops->set_alternate(usb->context, alternate->facts.interface_number,
+                                        alternate->facts.alternate);
+    }
     if (error) {
         return molt_dfu_fail(message, session, error, NULL, "taking its DFU interface");
     }
