@@ -82,9 +82,9 @@ int molt_dfu_verify(struct molt_dfu_session *session, const struct molt_dfu_veri
     if (!error && (error = molt_dfu_idle(&session->dfu, &diag)) != MOLT_OK) {
         molt_dfu_fail(message, session, error, &diag, "bringing it to dfuIDLE");
     }
-    dfu_progress(session, progress, "verify", 0, job->result.bytes_given);
+    dfu_progress(job, progress, "verify", 0, job->result.bytes_given);
     error = error ? error : verify(job, result, message);
-    dfu_progress(session, before, NULL, 0, 0);
+    dfu_progress_end(job, before);
     molt_dfu_write_free(job);
     return error;
 }

@@ -93,6 +93,17 @@ static int find_leave(struct molt_dfu_write *job, struct molt_message *message)
     return MOLT_OK;
 }
 
+/* What is read besides the file's bytes, at most, but for the file system. */
+static uint64_t rest_bytes(const struct molt_dfu_write *job)
+{
+    uint64_t bytes = 1;
+    for (uint32_t i = 0; i < job->sectors; i++) {
+        const struct dfu_sector *sector = &job->sector[i];
+        bytes += sector->change ? sector->size - sector->given : 0;
+    }
+    return bytes;
+}
+
 static int plan_dfuse(struct molt_dfu_write *job, const struct molt_progress *progress,
                       struct molt_message *message)
 {
@@ -110,11 +121,12 @@ static int plan_dfuse(struct molt_dfu_write *job, const struct molt_progress *pr
     if (error) {
         return molt_dfu_fail(message, job->session, error, &diag, "bringing it to dfuIDLE");
     }
-    dfu_progress(job->session, progress, "compare", 0, job->result.bytes_given);
+    dfu_progress(job, progress, "compare", 0, job->result.bytes_given);
     error = dfu_write_compare(job, message);
     if (error) {
         return read_failed(job, error, message);
     }
+    dfu_progress(job, progress, "read", 0, rest_bytes(job));
     error = dfu_use(job->session, alternate, message);
     error = error ? error : dfu_write_check_files(job, message);
     error = error ? error : guard(job, message);
@@ -127,6 +139,23 @@ static void count_unchanged(struct molt_dfu_write *job)
 {
     for (uint32_t i = 0; i < job->sectors; i++) {
         job->result.unchanged += !job->sector[i].change;
+    }
+}
+
+/* Another sentence behind the words of what went wrong. */
+static void append(struct molt_message *message, const char *sentence)
+{
+    size_t n = strlen(message->text), room = sizeof message->text;
+    const char *stop = n && message->text[n - 1] == '.' ? " " : ". ";
+    if (n + strlen(stop) + strlen(sentence) < room) {
+        strcat(strcat(message->text, stop), sentence);
+    }
+}
+
+static void say_untouched(struct molt_message *message)
+{
+    if (message && !strstr(message->text, "Nothing was changed")) {
+        append(message, "Nothing was changed");
     }
 }
 
@@ -153,8 +182,9 @@ int molt_dfu_write_plan(struct molt_dfu_write **planned, struct molt_dfu_session
     } else {
         error = plan_dfuse(job, progress, message);
     }
-    dfu_progress(session, before, NULL, 0, 0);
+    dfu_progress_end(job, before);
     if (error) {
+        say_untouched(message);
         molt_dfu_write_free(job);
         return error;
     }
@@ -189,7 +219,7 @@ static void find_rescue(struct molt_dfu_write *job)
     job->rescues = count;
 }
 
-/* In what state the device is now: behind the words of what went wrong. */
+/* In what state the device is now. */
 static void say_state(const struct molt_dfu_write *job, struct molt_message *message)
 {
     const char *state;
@@ -211,11 +241,7 @@ static void say_state(const struct molt_dfu_write *job, struct molt_message *mes
         state = "What the file is for is not whole on the device: bring it into DFU mode if it is "
                 "not in it still, and run the same command again, which repairs it";
     }
-    size_t n = strlen(message->text), room = sizeof message->text;
-    const char *stop = n && message->text[n - 1] == '.' ? " " : ". ";
-    if (n + strlen(stop) + strlen(state) < room) {
-        strcat(strcat(message->text, stop), state);
-    }
+    append(message, state);
 }
 
 static int leave(struct molt_dfu_write *job, const struct molt_progress *progress,
@@ -263,7 +289,7 @@ int molt_dfu_write_run(struct molt_dfu_write *job, const struct molt_progress *p
     }
     error = job->image->packed ? dfu_write_packed_run(job, progress, message)
                                : dfu_write_sectors(job, progress, message);
-    dfu_progress(session, before, NULL, 0, 0);
+    dfu_progress_end(job, before);
     job->result.transfers = session->dfu.transfers - transfers;
     if (!error && !job->request.stay) {
         error = leave(job, progress, message);

@@ -40,8 +40,16 @@ struct dfu_region {
     uint64_t size;
 };
 
+/* Between wire's progress and the caller's. */
+struct dfu_meter {
+    struct molt_progress progress; /* what wire asks */
+    const struct molt_progress *inner;
+    uint64_t last;
+};
+
 struct molt_dfu_write {
     struct molt_dfu_session *session;
+    struct dfu_meter meter;
     struct molt_dfu_write_request request;
     const struct molt_dfu_image *image;
     struct molt_plan steps;
@@ -108,9 +116,12 @@ int dfu_write_has_rest(struct molt_dfu_write *job, struct dfu_sector *sector, bo
 int dfu_write_keep(struct molt_dfu_write *job, struct molt_message *message);
 /* Another alternate setting when it is not that one yet. */
 int dfu_use(struct molt_dfu_session *session, uint8_t alternate, struct molt_message *message);
-/* Progress of what follows: the word and where it is in it. */
-void dfu_progress(struct molt_dfu_session *session, const struct molt_progress *progress,
+/* Progress of what follows: the word and where it is in it. Told to the caller without going back
+ * and without passing the total, which a read ahead would do. */
+void dfu_progress(struct molt_dfu_write *job, const struct molt_progress *progress,
                   const char *what, uint64_t done, uint64_t total);
+/* The session's own again. */
+void dfu_progress_end(struct molt_dfu_write *job, const struct molt_progress *before);
 
 /* ---- write_steps.c ---- */
 int dfu_write_describe(struct molt_dfu_write *job, struct molt_message *message);

@@ -5,13 +5,33 @@
 
 #include "ops/dfu/write.h"
 
-void dfu_progress(struct molt_dfu_session *session, const struct molt_progress *progress,
+static int meter(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    struct dfu_meter *meter = context;
+    done = total && done > total ? total : done;
+    meter->last = done > meter->last ? done : meter->last;
+    return meter->inner->report(meter->inner->context, what, meter->last, total);
+}
+
+void dfu_progress(struct molt_dfu_write *job, const struct molt_progress *progress,
                   const char *what, uint64_t done, uint64_t total)
 {
-    session->dfu.progress = progress;
-    session->dfu.what = what;
-    session->dfu.done = done;
-    session->dfu.total = total;
+    struct molt_dfu *dfu = &job->session->dfu;
+    bool same = dfu->what == what && dfu->total == total; /* a byte more was read, to look */
+    uint64_t last = same && job->meter.last > done ? job->meter.last : done;
+    job->meter = (struct dfu_meter){{meter, &job->meter}, progress, last};
+    dfu->progress = progress && progress->report ? &job->meter.progress : NULL;
+    dfu->what = what;
+    dfu->done = done;
+    dfu->total = total;
+}
+
+void dfu_progress_end(struct molt_dfu_write *job, const struct molt_progress *before)
+{
+    struct molt_dfu *dfu = &job->session->dfu;
+    dfu->progress = before;
+    dfu->what = NULL;
+    dfu->done = dfu->total = 0;
 }
 
 int dfu_use(struct molt_dfu_session *session, uint8_t alternate, struct molt_message *message)
@@ -21,7 +41,9 @@ int dfu_use(struct molt_dfu_session *session, uint8_t alternate, struct molt_mes
         return MOLT_OK;
     }
     int error = molt_dfu_session_alternate(session, alternate, message);
-    dfu_progress(session, before.progress, before.what, before.done, before.total);
+    session->dfu.what = before.what;
+    session->dfu.done = before.done;
+    session->dfu.total = before.total;
     return error;
 }
 

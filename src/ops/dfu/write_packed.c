@@ -35,7 +35,7 @@ int dfu_write_packed_run(struct molt_dfu_write *job, const struct molt_progress 
 {
     const struct molt_dfu_image *image = job->image;
     struct molt_dfu *dfu = &job->session->dfu;
-    dfu_progress(job->session, progress, "write", 0, job->to_write);
+    dfu_progress(job, progress, "write", 0, job->to_write);
     for (uint32_t i = 0; i < image->count; i++) {
         const struct molt_dfu_element *element = &image->element[i];
         struct molt_diag diag = {0};

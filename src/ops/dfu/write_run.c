@@ -28,19 +28,16 @@ static uint32_t block_of(const struct molt_dfu_write *job)
 
 static bool is_ff(const uint8_t *bytes, uint32_t n)
 {
-    while (n && *bytes == 0xFF) {
-        bytes++;
-        n--;
-    }
-    return n == 0;
+    return n == 0 || (bytes[0] == 0xFF && memcmp(bytes, bytes + 1, n - 1) == 0);
 }
 
-/* Where the block with the vector table is, in its sector. */
+/* What is programmed last: where the vector table begins, in its sector. Stack pointer and reset
+ * vector are programmed at once, or within half a millisecond. */
 static void vector_block(const struct molt_dfu_write *job, uint32_t *from, uint32_t *end)
 {
     const struct dfu_sector *sector = &job->sector[job->entry_sector];
     *from = (job->vector - sector->start) / DFU_WRITE_GRANULE * DFU_WRITE_GRANULE;
-    *end = sector->size - *from < block_of(job) ? sector->size : *from + block_of(job);
+    *end = sector->size - *from < DFU_WRITE_GRANULE ? sector->size : *from + DFU_WRITE_GRANULE;
 }
 
 static int fail_at(struct molt_dfu_write *job, struct molt_message *message, int error,
@@ -103,7 +100,7 @@ static int mass_erase(struct molt_dfu_write *job, const struct molt_progress *pr
 {
     struct molt_diag diag = {0};
     uint64_t bytes = molt_dfu_map_bytes(&job->session->alternate->map);
-    dfu_progress(job->session, progress, "erase", 0, bytes);
+    dfu_progress(job, progress, "erase", 0, bytes);
     job->started = true;
     int error = molt_dfuse_erase_all(&job->session->dfu, bytes, &diag);
     if (error) {
@@ -169,7 +166,7 @@ static int write_part(struct molt_dfu_write *job, uint32_t start, const uint8_t 
     return error;
 }
 
-/* Sectors in a row, without the block with the vector table. */
+/* Sectors in a row, without what is programmed last. */
 static int write_row(struct molt_dfu_write *job, uint32_t first, uint32_t count, bool only_count,
                      struct molt_message *message)
 {
@@ -318,7 +315,7 @@ static uint32_t most(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-/* A row without the block with the vector table, or only that. */
+/* A row without what is programmed last, or only that. */
 static int verify_row(struct molt_dfu_write *job, uint32_t first, uint32_t count, bool vector_only,
                       struct molt_message *message)
 {
@@ -420,11 +417,11 @@ static int erase_all(struct molt_dfu_write *job, const struct molt_progress *pro
         if (!sector->change || !sector->erasable) {
             continue;
         }
-        dfu_progress(job->session, progress, "erase", erased, total);
+        dfu_progress(job, progress, "erase", erased, total);
         error = erase(job, sector, message);
         erased += sector->size;
         if (!error && sector->rescues) {
-            dfu_progress(job->session, progress, "write", job->result.bytes_written, job->to_write);
+            dfu_progress(job, progress, "write", job->result.bytes_written, job->to_write);
             error = write_row(job, which, 1, false, message);
             sector->at_risk = error || entry;
         }
@@ -442,21 +439,20 @@ int dfu_write_sectors(struct molt_dfu_write *job, const struct molt_progress *pr
     int error = job->request.mass_erase ? mass_erase(job, progress, message)
                                         : erase_all(job, progress, message);
     if (!error) {
-        dfu_progress(job->session, progress, "write", job->result.bytes_written, job->to_write);
+        dfu_progress(job, progress, "write", job->result.bytes_written, job->to_write);
         error = write_all(job, false, message);
     }
     if (!error && verify) {
-        dfu_progress(job->session, progress, "verify", 0, verify_bytes(job));
+        dfu_progress(job, progress, "verify", 0, verify_bytes(job));
         error = verify_all(job, message);
     }
     if (!error) {
-        dfu_progress(job->session, progress, "write", job->result.bytes_written, job->to_write);
+        dfu_progress(job, progress, "write", job->result.bytes_written, job->to_write);
         error = write_vector(job, false, message);
     }
     job->whole = !error;
     if (!error && verify && job->has_vector && job->sector[job->entry_sector].change) {
-        dfu_progress(job->session, progress, "verify", job->result.bytes_verified,
-                     verify_bytes(job));
+        dfu_progress(job, progress, "verify", job->result.bytes_verified, verify_bytes(job));
         error = verify_row(job, job->entry_sector, 1, true, message);
     }
     for (uint32_t i = 0; !error && i < job->sectors; i++) {
