@@ -62,6 +62,8 @@ int dfu_file_request(const struct cli_args *args, const char *path,
         .address = (uint32_t)value,
         .raw = cli_has(args, "raw"),
         .accept_bad_crc = cli_has(args, "accept-bad-crc"),
+        .accept_option = "--accept-bad-crc",
+        .raw_option = "--raw",
     };
     return CLI_OK;
 }

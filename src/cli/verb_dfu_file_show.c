@@ -7,7 +7,7 @@
 
 static const struct cli_option options[] = {
     {"json", 'j', NULL, "for programs: one JSON document"},
-    {"address", 'a', "ADDRESS", "of a raw or plain DFU file's first byte"},
+    {"address", 'A', "ADDRESS", "of a raw or plain DFU file's first byte"},
     DFU_FILE_ROW_RAW,
     {0}};
 

@@ -11,7 +11,7 @@ static const struct cli_option options[] = {
     {"format", 'F', "FORMAT", "of --output: bin or hex"},
     {"fill", 0, "BYTE", "between elements in a raw file (default 0xFF, erased flash)"},
     {"without-prefix", 0, NULL, "leave out the prefix of an NXP LPC or TI Stellaris file"},
-    {"address", 'a', "ADDRESS", "of a raw or plain DFU file's first byte"},
+    {"address", 'A', "ADDRESS", "of a raw or plain DFU file's first byte"},
     {"force", 'f', NULL, "replace files that are there"},
     DFU_FILE_ROW_RAW,
     DFU_FILE_ROW_BAD_CRC,

@@ -109,7 +109,8 @@ static int load(const struct cli_args *args, struct molt_dfu_image *image,
                 const struct molt_progress *progress, struct molt_dfu_session **session)
 {
     struct molt_message message = {0};
-    struct molt_dfu_image_request request = {.accept_bad_crc = cli_has(args, "force")};
+    struct molt_dfu_image_request request = {.accept_bad_crc = cli_has(args, "force"),
+                                             .accept_option = "--force"};
     int file = file_at(args);
     *session = NULL;
     if (file < 0) {

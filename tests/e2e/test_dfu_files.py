@@ -380,7 +380,7 @@ WRONG_LINES = [
     (1, ["unpack", "far.dfu", "-o", "x.bin"], "would be 2147483656 bytes"),
     (1, ["unpack", "two.dfu", "-o", "x.hex"], "overlap"),
     (1, ["unpack", "plain.dfu", "--without-prefix", "-o", "x.bin"], "has no prefix"),
-    (1, ["unpack", "good.dfu", "-a", "0", "-o", "x.bin"], "has its own addresses"),
+    (1, ["unpack", "good.dfu", "-A", "0", "-o", "x.bin"], "has its own addresses"),
     (1, ["show", "nothing.dfu"], "nothing.dfu: "),
     (1, ["show", "."], "is a directory"),
     (2, ["pack", "fw.bin@0"], "expected --output FILE"),
@@ -400,7 +400,7 @@ WRONG_LINES = [
     (2, ["unpack", "good.dfu", "--format", "hex"], "expected --output FILE"),
     (2, ["unpack", "good.dfu", "--format", "uf2", "-o", "x"], "expected bin or hex"),
     (2, ["unpack", "good.dfu", "--fill", "256", "-o", "x"], "0 to 0xFF"),
-    (2, ["unpack", "good.dfu", "-a", "here", "-o", "x"], "expected an address"),
+    (2, ["unpack", "good.dfu", "-A", "here", "-o", "x"], "expected an address"),
     (2, ["show"], "too few operands"),
 ]
 

@@ -69,6 +69,8 @@ struct molt_dfu_image_request {
     uint32_t address; /* of a raw file, or of a plain DFU file's content */
     bool raw;         /* the bytes are raw whatever they look like, and not unpacked */
     bool accept_bad_crc;
+    const char *accept_option, *raw_option; /* for messages: what a person adds so that the two
+                                               above are set; NULL = they cannot */
 };
 
 /*

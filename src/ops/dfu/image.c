@@ -138,9 +138,10 @@ static int read_raw(struct image_file *file)
     const char *kind = foreign(file);
     if (kind) {
         return molt_fail(file->message, MOLT_E_FORMAT,
-                         "%s: is %s, expected a DFU, ELF, Intel HEX or raw firmware file; --raw "
-                         "takes it byte by byte",
-                         file->name, kind);
+                         "%s: is %s, expected a DFU, ELF, Intel HEX or raw firmware file%s%s%s",
+                         file->name, kind, request->raw_option ? "; " : "",
+                         request->raw_option ? request->raw_option : "",
+                         request->raw_option ? " takes it byte by byte" : "");
     }
     if (request->has_address && request->address > 0xFFFFFFFFu - file->n) {
         return molt_fail(file->message, MOLT_E_RANGE,

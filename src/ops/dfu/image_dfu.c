@@ -22,11 +22,12 @@ int image_check_crc(struct image_file *file)
         image->crc_wrong = true;
         return MOLT_OK;
     }
+    const char *option = file->request->accept_option;
     return molt_fail(file->message, MOLT_E_VERIFY,
                      "%s: wrong CRC in the DFU suffix, expected 0x%08x, found 0x%08x: the file was "
-                     "changed or damaged: fetch it again, or take it as it is with "
-                     "--accept-bad-crc",
-                     file->name, image->suffix.crc_computed, image->suffix.crc);
+                     "changed or damaged: fetch it again%s%s",
+                     file->name, image->suffix.crc_computed, image->suffix.crc,
+                     option ? ", or take it as it is with " : "", option ? option : "");
 }
 
 /* ---- plain ---- */
