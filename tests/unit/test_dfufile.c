@@ -141,12 +141,97 @@ static void broken_images(void **state)
     assert_int_equal(walk(file, WHOLE, WHOLE - 16, &diag), MOLT_E_TRUNCATED);
 }
 
+static enum molt_dfu_prefix_kind prefix_of(const uint8_t *bytes, uint32_t n)
+{
+    struct molt_dfu_prefix prefix;
+    molt_dfu_parse_prefix(&prefix, bytes, n);
+    assert_int_equal(prefix.size, prefix.kind == MOLT_DFU_PREFIX_NONE        ? 0
+                                  : prefix.kind == MOLT_DFU_PREFIX_STELLARIS ? 8
+                                                                             : 16);
+    return prefix.kind;
+}
+
+static void prefixes(void **state)
+{
+    (void)state;
+    uint8_t ti[12] = {1, 0, 16, 0, 4}, lpc[16] = {0x1A, 0x3F, 1};
+    assert_int_equal(prefix_of(ti, 12), MOLT_DFU_PREFIX_STELLARIS);
+    assert_int_equal(prefix_of(ti, 11), MOLT_DFU_PREFIX_NONE); /* its length has to be right */
+    assert_int_equal(prefix_of(ti, 7), MOLT_DFU_PREFIX_NONE);
+    ti[4] = 0;
+    assert_int_equal(prefix_of(ti, 8), MOLT_DFU_PREFIX_STELLARIS);
+    ti[1] = 1;
+    assert_int_equal(prefix_of(ti, 8), MOLT_DFU_PREFIX_NONE);
+    ti[0] = 2;
+    ti[1] = 0;
+    assert_int_equal(prefix_of(ti, 8), MOLT_DFU_PREFIX_NONE);
+    assert_int_equal(prefix_of(lpc, 16), MOLT_DFU_PREFIX_LPC);
+    assert_int_equal(prefix_of(lpc, 15), MOLT_DFU_PREFIX_NONE);
+    lpc[0] = 0xDA; /* the upper bits are not about encryption */
+    lpc[1] = 0x7F;
+    assert_int_equal(prefix_of(lpc, 16), MOLT_DFU_PREFIX_LPC);
+    lpc[1] = 0x3E;
+    assert_int_equal(prefix_of(lpc, 16), MOLT_DFU_PREFIX_NONE);
+    lpc[0] = 0x1B;
+    lpc[1] = 0x3F;
+    assert_int_equal(prefix_of(lpc, 16), MOLT_DFU_PREFIX_NONE);
+}
+
+static void prefixes_written(void **state)
+{
+    (void)state;
+    uint8_t bytes[16];
+    struct molt_dfu_prefix prefix;
+    assert_int_equal(molt_dfu_write_prefix(bytes, MOLT_DFU_PREFIX_NONE, 0, 1), 0);
+    assert_int_equal(molt_dfu_write_prefix(bytes, MOLT_DFU_PREFIX_STELLARIS, 0x3FFFC00, 0), 8);
+    molt_dfu_parse_prefix(&prefix, bytes, 8);
+    assert_int_equal(prefix.address, 0x3FFFC00);
+    assert_int_equal(molt_dfu_write_prefix(bytes, MOLT_DFU_PREFIX_STELLARIS, 0x4000000, 0),
+                     MOLT_E_RANGE);
+    assert_int_equal(molt_dfu_write_prefix(bytes, MOLT_DFU_PREFIX_STELLARIS, 512, 0),
+                     MOLT_E_ALIGNMENT);
+    static const uint32_t lengths[][2] = {{0, 512}, {496, 512}, {497, 1024}, {33553904, 33553920}};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        assert_int_equal(molt_dfu_write_prefix(bytes, MOLT_DFU_PREFIX_LPC, 0, lengths[i][0]), 16);
+        molt_dfu_parse_prefix(&prefix, bytes, 16);
+        assert_int_equal(prefix.length, lengths[i][1]);
+    }
+    assert_int_equal(molt_dfu_write_prefix(bytes, MOLT_DFU_PREFIX_LPC, 0, 33553905), MOLT_E_RANGE);
+}
+
+/* What is written is what is read; bytes of a name behind its end are zeros. */
+static void writing(void **state)
+{
+    (void)state;
+    uint8_t file[WHOLE], made[WHOLE];
+    struct molt_dfuse_target target = {
+        .alternate = 2, .size = 2 * (8 + DATA), .element_count = 2, .name = "ST\0behind"};
+    struct molt_dfu_suffix suffix = {.product = 0xDF11, .vendor = 0x0483, .version = 0x011A};
+    make(file);
+    memset(made, 0xEE, sizeof made);
+    molt_dfuse_write_prefix(made, WHOLE - 16, 1);
+    molt_dfuse_write_target(made + 11, &target);
+    for (uint32_t i = 0; i < 2; i++) {
+        molt_dfuse_write_element(made + 285 + i * 16, 0x08000000 + i * 0x20000, DATA);
+        memset(made + 293 + i * 16, 0, DATA);
+    }
+    molt_dfu_write_suffix(made, WHOLE - 16, &suffix);
+    assert_memory_equal(made, file, WHOLE);
+    target.name[0] = 0;
+    molt_dfuse_write_target(made + 11, &target);
+    assert_int_equal(molt_get_le32(made + 18), 0); /* unnamed */
+    memset(target.name, 'x', 255);
+    molt_dfuse_write_target(made + 11, &target);
+    assert_int_equal(made[11 + 11 + 254], 'x');
+    assert_int_equal(molt_get_le32(made + 11 + 266), 2 * (8 + DATA));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(suffixes),
-        cmocka_unit_test(elements),
-        cmocka_unit_test(broken_images),
+        cmocka_unit_test(suffixes),         cmocka_unit_test(elements),
+        cmocka_unit_test(broken_images),    cmocka_unit_test(prefixes),
+        cmocka_unit_test(prefixes_written), cmocka_unit_test(writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
