@@ -135,6 +135,32 @@ int image_read_elf(struct image_file *file)
 
 /* ---- Intel HEX ---- */
 
+static int fail_record(const struct image_file *file, const struct molt_diag *diag)
+{
+    switch (diag->error) {
+    case MOLT_E_TRUNCATED:
+        return molt_fail(file->message, diag->error,
+                         "%s: there is no end record behind line %u of the Intel HEX file: it is "
+                         "not whole, fetch it again",
+                         file->name, diag->offset);
+    case MOLT_E_VERIFY:
+        return molt_fail(file->message, diag->error,
+                         "%s: line %u of the Intel HEX file has a wrong checksum: the file was "
+                         "changed or damaged: fetch it again",
+                         file->name, diag->offset);
+    case MOLT_E_RANGE:
+        return molt_fail(file->message, diag->error,
+                         "%s: line %u of the Intel HEX file has an address behind 4 GB, the end of "
+                         "memory",
+                         file->name, diag->offset);
+    default:
+        return molt_fail(file->message, diag->error,
+                         "%s: line %u of the Intel HEX file is no record (%s): the file is not "
+                         "whole or damaged, fetch it again",
+                         file->name, diag->offset, diag->what);
+    }
+}
+
 int image_read_hex(struct image_file *file)
 {
     struct molt_dfu_image *image = file->image;
@@ -154,10 +180,7 @@ int image_read_hex(struct image_file *file)
         at += data.length;
     }
     if (more < 0) {
-        error = molt_fail(file->message, more,
-                          "%s: line %u of the Intel HEX file: %s: %s: fetch "
-                          "or make it again",
-                          file->name, diag.offset, molt_strerror(more), diag.what);
+        error = fail_record(file, &diag);
     }
     if (!error) {
         error = image_runs_settle(file, &runs);
