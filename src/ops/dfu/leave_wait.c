@@ -1,16 +1,28 @@
 /* What a device becomes when it leaves DFU mode is no DFU device: it is looked for by its place. */
 #include <string.h>
 
+#include "molt/host/simdfu.h"
 #include "molt/host/usbpresent.h"
 #include "ops/dfu/read_internal.h"
 
 #define LOOK_EVERY_MS 250u
+
+/* An application is not simulated, but whether it starts is. */
+static bool simulated_is_there(struct molt_sim_dfu *model)
+{
+    uint32_t stack, reset;
+    return molt_sim_dfu_present(model) ||
+           (model->jumped && molt_sim_dfu_vectors(model, model->jumped_to, &stack, &reset));
+}
 
 /* 1 = there, 0 = not yet, or an error. A transport of the caller's tells by answering. */
 static int look(struct molt_dfu_session *session, struct molt_message *message)
 {
     if (session->opened) {
         return molt_usb_present(session->device.path, session->device.address, message);
+    }
+    if (session->board) {
+        return simulated_is_there(molt_simdfu_model(session->board));
     }
     struct molt_usb usb = session->usb;
     int error = session->reopen ? session->reopen(session->reopen_context, &usb) : MOLT_OK;

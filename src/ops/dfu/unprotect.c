@@ -65,6 +65,17 @@ int molt_dfu_unprotect_plan(struct molt_dfu_session *session, struct molt_plan *
     return MOLT_OK;
 }
 
+/* Off the bus at once, or silent until it is erased and resets: loaders differ. The erase is not in
+ * wait_ms. */
+static int wait_until_back(struct molt_dfu_session *session, uint32_t began, uint32_t wait_ms,
+                           struct molt_message *message)
+{
+    const struct molt_usb *usb = &session->usb;
+    uint32_t elapsed = usb->ops->now_ms(usb->context) - began;
+    uint32_t erase_ms = elapsed < VANISHES_MS ? VANISHES_MS - elapsed : 0;
+    return molt_dfu_session_back(session, erase_ms + wait_ms, message);
+}
+
 int molt_dfu_unprotect_device(struct molt_dfu_session *session, uint32_t wait_ms, bool *back,
                               const struct molt_progress *progress, struct molt_message *message)
 {
@@ -76,6 +87,7 @@ int molt_dfu_unprotect_device(struct molt_dfu_session *session, uint32_t wait_ms
     if (error) {
         return error;
     }
+    uint32_t began = session->usb.ops->now_ms(session->usb.context);
     dfu_work_begin(&work, session, progress, "erase", 0);
     error = molt_dfuse_unprotect(&session->dfu, &diag);
     if (error) {
@@ -86,11 +98,10 @@ int molt_dfu_unprotect_device(struct molt_dfu_session *session, uint32_t wait_ms
                           "expected it to erase itself and to reset: unplug it, plug it in again "
                           "and look with 'molt dfu read'",
                           session->name, VANISHES_MS / 1000);
-    }
-    dfu_work_end(&work);
-    if (!error && wait_ms) {
-        error = molt_dfu_session_back(session, wait_ms, message);
+    } else if (wait_ms) {
+        error = wait_until_back(session, began, wait_ms, message);
         *back = !error;
     }
+    dfu_work_end(&work);
     return error;
 }
