@@ -124,14 +124,17 @@ static void elf_with_its_head(void **state)
     struct molt_dfu_image image;
     make_elf(&file, 40, segments, 1);
     assert_int_equal(image_refused(file.bytes, file.n, "no section tells"), MOLT_E_FORMAT);
-    molt_put_le32(file.bytes + 32, 400); /* section headers: none, .bss, .text, .debug */
+    molt_put_le32(file.bytes + 32, 400); /* section headers: none, .bss, .text, .debug, empty */
     molt_put_le16(file.bytes + 46, 40);
-    molt_put_le16(file.bytes + 48, 4);
-    file.n = 400 + 4 * 40;
-    memset(file.bytes + 400, 0, 160);
-    static const uint32_t sections[3][4] = {
-        {8, 3, 64, 4}, {1, 6, 256, 16}, {1, 0, 100, 4}}; /* type, flags, offset, size */
-    for (uint32_t i = 0; i < 3; i++) {
+    molt_put_le16(file.bytes + 48, 5);
+    file.n = 400 + 5 * 40;
+    memset(file.bytes + 400, 0, 200);
+    static const uint32_t sections[4][4] = {/* type, flags, offset, size */
+                                            {8, 3, 64, 4},
+                                            {1, 6, 256, 16},
+                                            {1, 0, 100, 4},
+                                            {1, 2, 100, 0}};
+    for (uint32_t i = 0; i < 4; i++) {
         uint8_t *p = file.bytes + 440 + i * 40;
         molt_put_le32(p + 4, sections[i][0]);
         molt_put_le32(p + 8, sections[i][1]);
