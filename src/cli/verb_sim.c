@@ -102,7 +102,7 @@ const struct cli_verb cli_verb_sim_new = {
     "--legacy-revision.\n"
     "\n"
     "Chips with a USB boot loader, for molt dfu; --flash then is the bytes of their flash:\n"
-    "  stm32f405, stm32f427, stm32h743, stm32l476, stm32c5, gd32: loaders in ROM\n"
+    "  stm32f405, stm32f427, stm32h743, stm32l452, stm32l476, stm32c5, gd32: loaders in ROM\n"
     "  mboot, mboot-packed: MicroPython's boot loader on an STM32F405\n"
     "  plain, plain-intolerant: DFU 1.1 without addresses\n"
     "  runtime, runtime-reset: an application that detaches into a boot loader (runtime-dfu)\n"

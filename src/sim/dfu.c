@@ -164,6 +164,9 @@ static int wait_for_work(struct molt_sim_dfu *sim, bool class_status, uint32_t t
         (traits & MOLT_SIM_DFU_BUSY_STALLS)) {
         return MOLT_OK;
     }
+    if (class_status && (traits & MOLT_SIM_DFU_BUSY_REFUSES)) {
+        return MOLT_E_USB_STALL;
+    }
     uint64_t wait_us = sim->work.end_us - sim->time_us;
     if (timeout_ms && wait_us > (uint64_t)timeout_ms * 1000) {
         molt_sim_dfu_wait(sim, (uint64_t)timeout_ms * 1000);

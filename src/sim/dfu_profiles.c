@@ -1,7 +1,9 @@
 /*
  * The devices that the model knows. Descriptors and strings as dfu-util lists them of genuine
  * devices; times are typical values of the data sheets that stand beside them. Poll times are what
- * the loader reports, which is not what the chip needs.
+ * the loader reports, which is not what the chip needs: STM32F4 as dfu-util logged them of an
+ * STM32F401 (100 ms for an erase, 104 ms for a set address; ST's DFU class asks one function for
+ * the time of that and of a block); H7 as fwupd logged them of an STM32F745 (5 ms).
  */
 #include <string.h>
 
@@ -44,6 +46,9 @@ static const struct molt_sim_dfu_region h743_regions[] = {
 /* STM32L476, DS10198: page of 2 KB 22 ms, 8 bytes 82 us, mass erase 22 ms. */
 static const struct molt_sim_dfu_region l476_regions[] = {
     {0x08000000u, 2 * K, 512, 22020, MOLT_SIM_DFU_FLASH}};
+
+static const struct molt_sim_dfu_region l452_regions[] = {
+    {0x08000000u, 2 * K, 256, 22020, MOLT_SIM_DFU_FLASH}};
 
 /* STM32C5: sizes and times are those of the STM32H5 of the same family, DS14258: assumed. */
 static const struct molt_sim_dfu_region c5_regions[] = {
@@ -92,8 +97,8 @@ static const struct molt_sim_dfu_profile profiles[] = {
      .granule = 1,
      .program_ns = 16000,
      .mass_erase_us = 16000 * MS,
-     .command_poll_ms = 5,
-     .program_poll_ms = 5,
+     .command_poll_ms = 104,
+     .program_poll_ms = 104,
      .erase_poll_ms = 100,
      .mass_erase_poll_ms = 100,
      .traits = MOLT_SIM_DFU_STARTS_IN_ERROR},
@@ -136,6 +141,26 @@ static const struct molt_sim_dfu_profile profiles[] = {
      .erase_poll_ms = 1,
      .mass_erase_poll_ms = 1,
      .traits = MOLT_SIM_DFU_BUSY_ANSWERS | MOLT_SIM_DFU_STRICT_PROGRAM},
+    {.name = "stm32l452",
+     .summary = "ROM loader of the STM32L452: stalls when it is asked while it erases",
+     .loader = MOLT_SIM_DFU_ST,
+     ST_IDS,
+     .device = 0x2200,
+     ST_STRINGS,
+     .serial = "206834865347",
+     .alternate = {"@Internal Flash   /0x08000000/256*0002Kg"},
+     .alternate_count = 1,
+     ST_FUNCTION,
+     .transfer_size = 2048,
+     AREA(l452_regions),
+     .granule = 8,
+     .program_ns = 81690,
+     .mass_erase_us = 22130,
+     .command_poll_ms = 1,
+     .program_poll_ms = 25,
+     .erase_poll_ms = 10,
+     .mass_erase_poll_ms = 10,
+     .traits = MOLT_SIM_DFU_BUSY_REFUSES | MOLT_SIM_DFU_STRICT_PROGRAM},
     {.name = "stm32f427",
      .summary = "ROM loader of the STM32F427: two banks, the layout string cut short",
      .loader = MOLT_SIM_DFU_ST,
@@ -154,8 +179,8 @@ static const struct molt_sim_dfu_profile profiles[] = {
      .granule = 1,
      .program_ns = 16000,
      .mass_erase_us = 32000 * MS,
-     .command_poll_ms = 5,
-     .program_poll_ms = 5,
+     .command_poll_ms = 104,
+     .program_poll_ms = 104,
      .erase_poll_ms = 100,
      .mass_erase_poll_ms = 100,
      .traits = MOLT_SIM_DFU_STARTS_IN_ERROR},

@@ -5,7 +5,7 @@ import json
 import dfu
 import pytest
 
-CHIPS = ["stm32f405", "stm32f427", "stm32h743", "stm32l476", "stm32c5", "gd32", "mboot", "mboot-packed", "plain", "plain-intolerant",
+CHIPS = ["stm32f405", "stm32f427", "stm32h743", "stm32l476", "stm32l452", "stm32c5", "gd32", "mboot", "mboot-packed", "plain", "plain-intolerant",
          "runtime", "runtime-reset"]
 
 

@@ -412,7 +412,7 @@ static void test_time(void **state)
     assert_int_equal(sim_rig_request(rig, DNLOAD, 2, NULL, 2048), 2048);
     assert_int_equal(rig->sim.time_us - before, 1000 + 32 * 53); /* USB 2.0, table 5-9 */
     assert_int_equal(sim_rig_ask(rig), 4);
-    assert_int_equal(sim_rig_poll_ms(rig), 5);
+    assert_int_equal(sim_rig_poll_ms(rig), 104);
     before = rig->sim.time_us;
     assert_int_equal(sim_rig_ask(rig), 5); /* waits: 16 us a byte */
     assert_in_range(rig->sim.time_us - before, 2048 * 16, 2048 * 16 + 1100);
@@ -471,6 +471,22 @@ static void test_l476_is_early(void **state)
     rig->usb.ops->sleep_ms(rig->usb.context, 1);
     assert_int_equal(sim_rig_ask(rig), 4);
     rig->usb.ops->sleep_ms(rig->usb.context, 25);
+    assert_int_equal(sim_rig_ask(rig), 5);
+    sim_rig_free(rig);
+}
+
+/* The same, but asked too early it stalls, and goes on. */
+static void test_l452_stalls(void **state)
+{
+    (void)state;
+    struct sim_rig *rig = sim_rig_plug("stm32l452");
+    assert_int_equal(sim_rig_request(rig, DNLOAD, 0, "\x41\0\0\0\x08", 5), 5);
+    assert_int_equal(sim_rig_ask(rig), 4);
+    assert_int_equal(sim_rig_poll_ms(rig), 10);
+    rig->usb.ops->sleep_ms(rig->usb.context, 10);
+    assert_int_equal(sim_rig_ask(rig), STALL);
+    assert_int_equal(rig->sim.state, 4);
+    rig->usb.ops->sleep_ms(rig->usb.context, 10);
     assert_int_equal(sim_rig_ask(rig), 5);
     sim_rig_free(rig);
 }
@@ -537,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_h743_sticks),
         cmocka_unit_test(test_l476_is_early),
+        cmocka_unit_test(test_l452_stalls),
         cmocka_unit_test(test_c5_refuses_clrstatus),
         cmocka_unit_test(test_gd32_leaves_mute),
         cmocka_unit_test(test_vectors),

@@ -381,7 +381,7 @@ static void test_profiles(void **state)
         assert_in_range(p->granule, 1, 32);
         sim_rig_free(rig);
     }
-    assert_int_equal(n, 13);
+    assert_int_equal(n, 14);
     assert_null(molt_sim_dfu_profile_named("stm32"));
 }
 

@@ -55,8 +55,9 @@ enum {                                          /* traits of a profile */
        MOLT_SIM_DFU_ERASE_STICKS = 1u << 4,  /* busy after an erase past 1 MB until CLRSTATUS */
        MOLT_SIM_DFU_LEAVES_MUTE = 1u << 5,   /* gone before the last status */
        MOLT_SIM_DFU_PACKED = 1u << 6,        /* mboot: no read-back, erases by itself */
+       MOLT_SIM_DFU_BUSY_REFUSES = 1u << 8,  /* GETSTATUS while busy is a stall, and nothing else */
        MOLT_SIM_DFU_STRICT_PROGRAM = 1u << 7 /* programming what is not erased is errPROG; else the
-                                                bits only clear, without an error */
+                                                   bits only clear, without an error */
 };
 
 struct molt_sim_dfu_profile {
