@@ -30,7 +30,7 @@ static const struct {
      "ELF",
      4, "an ELF program (flash the .bin made from it)"},
     {"UF2\n", 4, "a UF2 file, for boards with a UF2 bootloader"},
-    {"DfuSe", 5, "a DfuSe file, for STM32 boards"},
+    {"DfuSe", 5, "a DfuSe file, for STM32 boards ('molt dfu write' takes it)"},
     {"<!DOCTYPE", 9, "a web page (was the download refused?)"},
     {"<html", 5, "a web page (was the download refused?)"},
     {":020000", 7, "an Intel HEX file"},

@@ -306,6 +306,7 @@ def test_the_micropython_in_it_is_told(molt, tmp_path):
     assert (shown["micropython"], shown["micropython_date"]) == ("v1.23.0", "2024-06-02")
     assert "holds     MicroPython v1.23.0 of 2024-06-02\n" in molt.ok("dfu", "show", "fw.dfu")
     assert "molt dfu show fw.dfu" in molt.ok("info", "fw.dfu")
+    assert "'molt dfu write' takes it" in molt.fails("flash", "fw.dfu", "sim:board")
 
 
 # ---- what is refused ----

@@ -366,10 +366,13 @@ int convert_to_uf2(struct molt_converted *converted, const struct molt_convert_r
         return from_target(converted, &content, request, bytes, n, message);
     }
     if (kind != MOLT_IDENTITY_RP2) {
+        bool apart =
+            kind == MOLT_IDENTITY_DFU || kind == MOLT_IDENTITY_ELF || kind == MOLT_IDENTITY_HEX;
         return molt_fail(message, MOLT_E_FORMAT,
                          "%s: is of kind '%s', expected an app image, a firmware file, a flash "
-                         "image or a UF2 file",
-                         request->input, molt_identity_name(kind));
+                         "image or a UF2 file%s",
+                         request->input, molt_identity_name(kind),
+                         apart ? "; 'molt dfu unpack' makes a raw file of it" : "");
     }
     error = take_rp2(converted, &content, request, *bytes, n, message);
     return error ? error : finish(converted, &content, request, message);
