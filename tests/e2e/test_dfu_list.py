@@ -235,6 +235,14 @@ def test_strings_and_maps(molt, tmp_path):
     assert (mboot["known"], mboot["product"]) == ("MicroPython mboot", "Pyboard DFU")
 
 
+def test_every_key_is_documented(molt, tmp_path):
+    (found,) = list_of(molt, tmp_path, dfu.Device("stm32f405"))
+    alternate = found["alternates"][0]
+    keys = {*found, *alternate, *alternate["map"], *alternate["map"]["segments"][0]}
+    for words in ((TOP / "docs/json.md").read_text(), molt.ok("help", "dfu", "list")):
+        assert not {key for key in keys if not re.search(r"\b%s\b" % key, words)}
+
+
 def test_same_serial_number(molt, tmp_path):
     """Told apart by where they are plugged in."""
     twins = [dfu.Device("stm32f405", serial="TWIN"), dfu.Device("stm32f405", serial="TWIN"), dfu.Device("mboot", serial="ONE")]

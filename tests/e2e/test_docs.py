@@ -99,6 +99,7 @@ def test_install(installed, firmware, tmp_path):
     assert (installed / "share/man/man1/molt.1").exists()
     assert (installed / "share/molt/micropython/ota/__init__.py").exists()
     assert not (installed / "share/molt/micropython/native").exists()
+    assert (installed / "lib/udev/rules.d/60-molt.rules").read_bytes() == (TOP / "udev/60-molt.rules").read_bytes()
 
 
 @pytest.fixture(scope="module")
