@@ -302,6 +302,7 @@ static void refused(void **state)
          MOLT_E_NOT_FOUND,
          "NOSUCH"},
         {"gd32", "usb:28e9:0189", {.place = files_word, .count = 1}, MOLT_E_NOT_FOUND, "--board"},
+        {"stm32f405", "usb:,alt=1", {.all = true}, MOLT_E_RANGE, "'Option Bytes' can be erased"},
         {"plain", "usb:1209:0001", {.all = true}, MOLT_E_UNSUPPORTED, "plain DFU"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct simdevice device;

@@ -180,6 +180,9 @@ static void refused(void **state)
         const char *says;
     } cases[] = {{"stm32f405", "usb:", "nonsense", NULL, MOLT_E_ARGUMENT, "'nonsense': no place"},
                  {"stm32f405", "usb:", "0x08100000", NULL, MOLT_E_RANGE, "0x08000000-0x080fffff"},
+                 {"stm32f405", "usb:", "0x1fff7800+4", NULL, MOLT_E_RANGE,
+                  "alternate setting, 2, 'OTP Memory'; expected --alt 2"},
+                 {"stm32f405", "usb:,alt=1", "0x08000000", NULL, MOLT_E_RANGE, "expected --alt 0"},
                  {"stm32f405", "usb:", "files", "NOSUCH", MOLT_E_NOT_FOUND, "NOSUCH"},
                  {"stm32f405", "usb:", "files", "none", MOLT_E_NOT_FOUND, "no file system"},
                  {"stm32f405", "usb:,alt=1", "files", NULL, MOLT_E_NOT_FOUND, "--board"},

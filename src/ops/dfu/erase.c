@@ -141,6 +141,12 @@ static int add_lost_files(struct molt_dfu_erase *job, const char *board,
 static int plan_all(struct molt_dfu_erase *job, struct molt_message *message)
 {
     int error = add_everything(job, message);
+    if (!error && dfu_map_of(job->session)->count && job->sectors.count == 0) {
+        return molt_fail(message, MOLT_E_RANGE,
+                         "%s: nothing of its '%s' can be erased; expected the alternate setting "
+                         "with the flash (--alt)",
+                         job->session->name, dfu_map_of(job->session)->name);
+    }
     if (!error && dfu_is_mboot(job->session)) {
         molt_plan_add(&job->plan, MOLT_STEP_LOSE, 0, 0, "all",
                       "firmware, files and settings in the chip's flash, but not mboot itself");

@@ -27,6 +27,26 @@ static int add_files(struct dfu_spans *spans, const struct molt_dfu_session *ses
     return error;
 }
 
+/* A range that another alternate setting has: which. */
+static int say_alternate(const struct molt_dfu_session *session, const struct dfu_place *place,
+                         struct molt_message *message)
+{
+    const struct molt_dfu_device *device = &session->device;
+    struct molt_dfu_sector sector;
+    for (uint32_t i = 0; i < device->alternate_count; i++) {
+        const struct molt_dfu_alternate *other = &device->alternate[i];
+        if (other != session->alternate && other->has_map &&
+            molt_dfu_map_sector(&other->map, place->start, &sector)) {
+            return molt_fail(message, MOLT_E_RANGE,
+                             "%s: is memory of another alternate setting, %u, '%s'; expected --alt "
+                             "%u",
+                             place->text, other->facts.alternate, other->map.name,
+                             other->facts.alternate);
+        }
+    }
+    return MOLT_E_RANGE; /* with the message that it has */
+}
+
 static int add_places(struct dfu_spans *spans, const struct molt_dfu_session *session,
                       const struct molt_dfu_read_request *request, struct molt_message *message)
 {
@@ -40,6 +60,7 @@ static int add_places(struct dfu_spans *spans, const struct molt_dfu_session *se
         } else if (!error) {
             error =
                 dfu_spans_of_place(spans, &place, dfu_map_is_short(session), &readable, message);
+            error = error == MOLT_E_RANGE ? say_alternate(session, &place, message) : error;
         }
     }
     dfu_spans_free(&readable);
