@@ -15,6 +15,8 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 CAMERA = device(0x1234, 0x5678, configuration(
     interface(0, kind=(0x0E, 1), protocol=0), interface(3, protocol=1), functional(0x0D, 64, 0x0110)))
 MOUSE = device(0x046D, 0xC077, configuration(interface(0, kind=(3, 1))))
+TWO = device(0xAAAA, 0xBBBB, configuration(interface(0, protocol=1), functional(0x01, 64, 0x0100)),
+             configuration(interface(5), interface(5, 1), functional(0x07, 8192, 0x0110), value=7))
 
 
 @pytest.fixture
@@ -86,9 +88,7 @@ def test_of_several_only_what_fits(bus):
 
 
 def test_several_configurations(bus):
-    two = device(0xAAAA, 0xBBBB, configuration(interface(0, protocol=1), functional(0x01, 64, 0x0100)),
-                 configuration(interface(5), interface(5, 1), functional(0x07, 8192, 0x0110), value=7))
-    (found,) = listed(bus(two)("dfu", "list", "--json"))
+    (found,) = listed(bus(TWO)("dfu", "list", "--json"))
     assert [(a["configuration"], a["interface"], a["alternate"], a["mode"], a["transfer_size"]) for a in found["alternates"]] == [
         (1, 0, 0, "run-time", 64), (7, 5, 0, "dfu", 8192), (7, 5, 1, "dfu", 8192)]
 
@@ -233,6 +233,30 @@ def test_strings_and_maps(molt, tmp_path):
     assert "stm32f405" in f405["fits"] and "stm32h743" in h743["fits"]
     assert f427["alternates"][0]["map"]["truncated"] and h743["alternates"][0]["map"]["bytes"] == 2 << 20
     assert (mboot["known"], mboot["product"]) == ("MicroPython mboot", "Pyboard DFU")
+
+
+def of_dfu_util(text):
+    """What dfu-util -l tells, in molt's terms."""
+    row = re.compile(r'Found (DFU|Runtime): \[(\w+):(\w+)\] ver=(\w+), devnum=(\d+), cfg=(\d+), intf=(\d+), path="([^"]*)", '
+                     r'alt=(\d+), name="([^"]*)", serial="([^"]*)"')
+    return sorted((mode == "DFU", *ids, *map(int, numbers), path, int(alt), name, serial)
+                  for mode, *ids, devnum, cfg, intf, path, alt, name, serial in row.findall(text) for numbers in [(devnum, cfg, intf)])
+
+
+def of_molt(devices):
+    return sorted((a["mode"] == "dfu", d["vendor_id"], d["product_id"], d["release"], d["address"], a["configuration"],
+                   a["interface"], d["path"], a["alternate"], a["name"] or "UNKNOWN", d["serial"] or "UNKNOWN")
+                  for d in devices for a in d["alternates"])
+
+
+def test_as_dfu_util_lists(molt, tmp_path):
+    names = ("stm32f405", "stm32f427", "stm32h743", "mboot", "plain", "runtime")
+    peer = dfu.run(["dfu-util", "-l"], *map(dfu.Device, names), folder=tmp_path)
+    found = of_molt(list_of(molt, tmp_path, *map(dfu.Device, names)))
+    assert found == of_dfu_util(peer.out) and len(found) == 4 + 4 + 1 + 1 + 1 + 1
+    plugged = Bus(tmp_path, CAMERA, TWO, MOUSE, STM32)
+    found = of_molt(listed(plugged.run(molt.path, "dfu", "list", "--json")))
+    assert found == of_dfu_util(plugged.run("dfu-util", "-l").stdout) and len(found) == 1 + 3 + 4
 
 
 def test_every_key_is_documented(molt, tmp_path):
