@@ -235,6 +235,13 @@ def test_strings_and_maps(molt, tmp_path):
     assert (mboot["known"], mboot["product"]) == ("MicroPython mboot", "Pyboard DFU")
 
 
+def test_the_example_of_the_documentation(molt, tmp_path):
+    text = (TOP / "docs/dfu.md").read_text()
+    example = text.split("$ molt dfu list\n", 1)[1].split("```", 1)[0].rstrip().removesuffix("    ...")
+    found = dfu.run([molt.path, "dfu", "list"], dfu.Device("stm32f405"), folder=tmp_path)
+    assert found.out.startswith(example.rstrip("\n") + "\n") and len(example.splitlines()) > 5
+
+
 def of_dfu_util(text):
     """What dfu-util -l tells, in molt's terms."""
     row = re.compile(r'Found (DFU|Runtime): \[(\w+):(\w+)\] ver=(\w+), devnum=(\d+), cfg=(\d+), intf=(\d+), path="([^"]*)", '
