@@ -148,6 +148,8 @@ static void elf_with_its_head(void **state)
     assert_int_equal(image.element[0].bytes[1], 1);
     molt_dfu_image_free(&image);
     assert_int_equal(image_refused(file.bytes, file.n - 1, "no section tells"), MOLT_E_FORMAT);
+    molt_put_le32(file.bytes + 52 + 16, 256); /* the segment ends where the program begins */
+    assert_int_equal(image_refused(file.bytes, file.n, "no section tells"), MOLT_E_FORMAT);
 }
 
 /* Files that could keep the reader busy: it ends, at once. */

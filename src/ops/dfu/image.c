@@ -297,7 +297,7 @@ int molt_dfu_image_from_memory(struct molt_dfu_image *image, const uint8_t *byte
         return molt_fail(message, MOLT_E_RANGE, "%s: is %u bytes, expected at most %u",
                          request->path, n, MOLT_DFU_IMAGE_LIMIT);
     }
-    image->bytes = malloc((size_t)n + 1);
+    image->bytes = malloc(n ? n : 1);
     if (!image->bytes) {
         return molt_fail(message, MOLT_E_NO_MEMORY, "%s: out of memory", request->path);
     }
