@@ -254,10 +254,7 @@ static void start_application(struct molt_sim_dfu *sim, struct molt_simdfu_boot 
     const struct molt_sim_dfu_region *first = &sim->profile->regions[0];
     bool has_vectors =
         sim->profile->loader == MOLT_SIM_DFU_ST || sim->profile->loader == MOLT_SIM_DFU_MBOOT;
-    boot->vectors = first->start;
-    if (sim->profile->loader == MOLT_SIM_DFU_MBOOT) {
-        boot->vectors += first->sector_size;
-    }
+    boot->vectors = first->start + sim->profile->own_bytes;
     if (!has_vectors) {
         boot->vectors = 0;
         boot->runs = sim->flash[0] != 0xFF;

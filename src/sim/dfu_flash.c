@@ -196,15 +196,17 @@ uint64_t dfu_erase_now(struct molt_sim_dfu *sim, uint32_t address)
     return region->erase_us;
 }
 
-/* mboot keeps its own sector. */
+/* mboot keeps its own sectors. */
 static void erase_all(struct molt_sim_dfu *sim, uint32_t part)
 {
+    uint32_t own = sim->profile->own_bytes, first = sim->profile->regions[0].start;
     for (uint32_t i = 0; i < sim->profile->region_count; i++) {
         const struct molt_sim_dfu_region *region = &sim->profile->regions[i];
+        uint32_t n = (uint32_t)((uint64_t)region->sector_size * part / 1000);
         for (uint32_t k = 0; region->memory == MOLT_SIM_DFU_FLASH && k < region->count; k++) {
-            if (i > 0 || k > 0 || sim->profile->loader != MOLT_SIM_DFU_MBOOT) {
-                uint32_t n = (uint32_t)((uint64_t)region->sector_size * part / 1000);
-                erase_part(sim, region->start + k * region->sector_size, n);
+            uint32_t start = region->start + k * region->sector_size;
+            if (start < first || start - first >= own) {
+                erase_part(sim, start, n);
             }
         }
     }

@@ -54,8 +54,8 @@ static int upload(struct molt_sim_dfu *sim, uint16_t block, uint8_t *data, uint1
 
 static bool is_own(const struct molt_sim_dfu *sim, uint32_t address)
 {
-    const struct molt_sim_dfu_region *first = &sim->profile->regions[0];
-    return address >= first->start && address - first->start < first->sector_size;
+    uint32_t start = sim->profile->regions[0].start;
+    return address >= start && address - start < sim->profile->own_bytes;
 }
 
 /* What is refused has its string; the state after it is dfuERROR. */
@@ -125,9 +125,9 @@ static int get_status(struct molt_sim_dfu *sim, uint8_t *data)
     if (sim->command == DOWNLOAD) {
         work(sim);
     } else if (sim->command == LEAVE) {
-        /* It starts its application, wherever the pointer is: the sector behind its own. */
+        /* It starts its application, wherever the pointer is. */
         sim->jumped = true;
-        sim->jumped_to = sim->profile->regions[0].start + sim->profile->regions[0].sector_size;
+        sim->jumped_to = sim->profile->regions[0].start + sim->profile->own_bytes;
         dfu_leave_bus(sim, 0);
     }
     return 6;

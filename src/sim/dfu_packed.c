@@ -24,7 +24,7 @@ static uint32_t get_le32(const uint8_t *p)
 
 static uint32_t application(const struct molt_sim_dfu *sim)
 {
-    return sim->profile->regions[0].start + sim->profile->regions[0].sector_size;
+    return sim->profile->regions[0].start + sim->profile->own_bytes;
 }
 
 /* dfuERROR behind the next status; status OK = there is no status that says why. */

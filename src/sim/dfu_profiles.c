@@ -58,8 +58,8 @@ static const struct molt_sim_dfu_region c5_regions[] = {
 static const struct molt_sim_dfu_region gd32_regions[] = {
     {0x08000000u, 1 * K, 128, 45 * MS, MOLT_SIM_DFU_FLASH}};
 
-/* A board with mboot in the first sector, and 2 MB of SPI flash: blocks of 32 KB as PYBD_SF2 has
- * them, 120 ms each (W25Q16JV, data sheet 9.6). */
+/* A board with mboot in the first 32 KB (mboot/stm32_memory.ld), and 2 MB of SPI flash: blocks of
+ * 32 KB as PYBD_SF2 has them, 120 ms each (W25Q16JV, data sheet 9.6). */
 static const struct molt_sim_dfu_region mboot_regions[] = {
     F4_BANK(0x08000000u), {0x80000000u, 32 * K, 64, 120 * MS, MOLT_SIM_DFU_FLASH}};
 
@@ -197,6 +197,7 @@ static const struct molt_sim_dfu_profile profiles[] = {
      ST_FUNCTION,
      .transfer_size = 2048,
      AREA(mboot_regions),
+     .own_bytes = 32 * K,
      .granule = 1,
      .program_ns = 4000}, /* it writes words: 16 us each */
     {.name = "mboot-packed",
@@ -212,6 +213,7 @@ static const struct molt_sim_dfu_profile profiles[] = {
      ST_FUNCTION,
      .transfer_size = 2048,
      AREA(mboot_regions),
+     .own_bytes = 32 * K,
      .granule = 1,
      .program_ns = 4000,
      .traits = MOLT_SIM_DFU_PACKED},

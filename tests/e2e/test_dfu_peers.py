@@ -88,7 +88,7 @@ def test_mboot(tmp_path):
         board = dfu.Device("mboot", flash=dfu.pattern(1 << 20))
         found = dfu.run(words, board, folder=tmp_path)
         assert found.code == 0, found.err
-        assert board.flash[0x20000:0x20000 + len(data)] == data and board.report["jumped_to"] == 0x08004000
+        assert board.flash[0x20000:0x20000 + len(data)] == data and board.report["jumped_to"] == 0x08008000
     (tmp_path / "own.dfu").write_bytes(dfu.dfu_file((BASE, data)))
     board = dfu.Device("mboot")
     found = dfu.run(dfu.pydfu() + ["-u", "own.dfu"], board, folder=tmp_path)

@@ -45,9 +45,9 @@ def test_does_not_boot_what_is_no_vector_table(at, bytes, molt, tmp_path):
 
 
 def test_mboot_starts_behind_itself(molt, tmp_path):
-    (tmp_path / "fw.bin").write_bytes(b"\xff" * 0x4000 + dfu.vectors(0x08004000, 600))
+    (tmp_path / "fw.bin").write_bytes(b"\xff" * 0x8000 + dfu.vectors(0x08008000, 600))
     molt.ok("sim", "new", "sim:pyb", "--chip", "mboot", "--flash", "fw.bin")
-    assert "the program at 0x08004000" in molt.ok("sim", "boot", "sim:pyb")
+    assert "the program at 0x08008000" in molt.ok("sim", "boot", "sim:pyb")
 
 
 def test_refused(molt, tmp_path):

@@ -249,9 +249,9 @@ static void all_of_mboot(void **state)
         fail_msg("%s", device.message.text);
     }
     assert_true(molt_dfu_erase_result(job)->verified);
-    assert_int_equal(molt_dfu_erase_result(job)->kept_sectors, 1);
-    assert_memory_equal(device.flash, device.before, 16 * K);
-    assert_true(is_blank(device.flash + 16 * K, 1008 * K));
+    assert_int_equal(molt_dfu_erase_result(job)->kept_sectors, 2);
+    assert_memory_equal(device.flash, device.before, 32 * K);
+    assert_true(is_blank(device.flash + 32 * K, 992 * K));
     /* Another sector that stays is not its own. */
     memcpy(device.flash, device.before, device.size);
     device.sim.write_protected[3] = true;

@@ -22,7 +22,7 @@ struct operation {
 };
 
 /* Sector 1 of the F405. */
-#define SECTOR 0x08004000u
+#define SECTOR 0x08008000u
 
 static uint8_t *sector(struct dfu_rig *rig)
 {

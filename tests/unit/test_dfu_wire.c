@@ -17,7 +17,7 @@ static const char *const dfuse[] = {"stm32f405", "stm32h743", "stm32l476", "stm3
 /* Where firmware goes: behind what mboot keeps for itself. */
 static uint32_t place(const struct dfu_rig *rig)
 {
-    return rig->base + (rig->sim.profile->loader == MOLT_SIM_DFU_MBOOT ? 0x4000 : 0);
+    return rig->base + (rig->sim.profile->loader == MOLT_SIM_DFU_MBOOT ? 0x8000 : 0);
 }
 
 static void erase(struct dfu_rig *rig, uint32_t address, uint32_t n)
@@ -241,7 +241,7 @@ static void mass_erase(void **state)
         memset(rig.flash, 0, rig.flash_size);
         assert_int_equal(molt_dfuse_erase_all(&rig.dfu, rig.flash_size, NULL), MOLT_OK);
         assert_int_equal(rig.flash[rig.flash_size - 1], 0xFF);
-        assert_int_equal(rig.flash[0x4000], 0xFF);
+        assert_int_equal(rig.flash[0x8000], 0xFF);
         assert_int_equal(rig.sim.mass_erases, 1);
         assert_int_equal(rig.sim.requests[1], 1);
         dfu_rig_close(&rig);

@@ -220,9 +220,9 @@ static uint8_t packed_plain[6000];
 
 static void packed_done(struct simdevice *device)
 {
-    assert_memory_equal(device->flash + 16 * K, packed_plain, sizeof packed_plain);
-    assert_memory_equal(device->flash, device->before, 16 * K);
-    assert_memory_equal(device->flash + 32 * K, device->before + 32 * K, device->size - 32 * K);
+    assert_memory_equal(device->flash + 32 * K, packed_plain, sizeof packed_plain);
+    assert_memory_equal(device->flash, device->before, 32 * K);
+    assert_memory_equal(device->flash + 48 * K, device->before + 48 * K, device->size - 48 * K);
 }
 
 /* For a boot loader that decrypts: in the file's order, without erasing or reading. */
@@ -231,9 +231,9 @@ static void test_faults_packed(void **state)
     const struct simwork packed = {"mboot-packed", "usb:", prepare, run, packed_done, REFUSES};
     (void)state;
     setup();
-    add_chunk(FLASH + 16 * K, 4000, packed_plain);
-    add_chunk(FLASH + 16 * K + 4000, 2000, packed_plain + 4000);
-    add_chunk(FLASH + 16 * K + 8000, 0, packed_plain + 6000);
+    add_chunk(FLASH + 32 * K, 4000, packed_plain);
+    add_chunk(FLASH + 32 * K + 4000, 2000, packed_plain + 4000);
+    add_chunk(FLASH + 32 * K + 8000, 0, packed_plain + 6000);
     struct molt_dfu_image *image = &work.firmware.image;
     image->kind = MOLT_DFU_IMAGE_DFUSE;
     image->has_addresses = image->packed = true;

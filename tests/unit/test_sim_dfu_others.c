@@ -30,10 +30,10 @@ static void test_mboot(void **state)
     struct sim_rig *rig = sim_rig_plug("mboot");
     memset(rig->flash, 0, rig->size);
     assert_int_equal(sim_rig_ask(rig), 2);
-    assert_int_equal(sim_rig_command(rig, 0x41, 0x08004000), 5);
+    assert_int_equal(sim_rig_command(rig, 0x41, 0x08008000), 5);
     assert_int_equal(sim_rig_poll_ms(rig), 0);
-    assert_int_equal(rig->flash[0x4000], 0xFF);
-    assert_int_equal(sim_rig_command(rig, 0x21, 0x08004000), 5);
+    assert_int_equal(rig->flash[0x8000], 0xFF);
+    assert_int_equal(sim_rig_command(rig, 0x21, 0x08008000), 5);
     assert_int_equal(sim_rig_send(rig, 2, NULL, 2048), 5);
     assert_int_equal(sim_rig_request(rig, UPLOAD, 2, NULL, 2048), 2048);
     assert_int_equal(sim_rig_ask(rig), 9);
@@ -45,7 +45,7 @@ static void test_mboot(void **state)
     assert_int_equal(sim_rig_request(rig, DNLOAD, 0, NULL, 0), 0);
     assert_int_equal(sim_rig_ask(rig), 7);
     assert_int_equal(sim_rig_ask(rig), GONE);
-    assert_int_equal(rig->sim.jumped_to, 0x08004000); /* wherever the pointer is */
+    assert_int_equal(rig->sim.jumped_to, 0x08008000); /* wherever the pointer is */
     sim_rig_free(rig);
 }
 
@@ -72,8 +72,8 @@ static void test_mboot_errors(void **state)
     sim_rig_request(rig, ABORT, 0, NULL, 0);
     memset(rig->flash, 0, rig->size);
     assert_int_equal(sim_rig_send(rig, 0, "\x41", 1), 5);
-    assert_int_equal(rig->flash[0x3FFF], 0);
-    assert_int_equal(rig->flash[0x4000], 0xFF);
+    assert_int_equal(rig->flash[0x7FFF], 0);
+    assert_int_equal(rig->flash[0x8000], 0xFF);
     assert_int_equal(sim_rig_request(rig, CLRSTATUS, 0, NULL, 0), 0);
     assert_int_equal(sim_rig_ask(rig), 2); /* never an error */
     sim_rig_free(rig);
@@ -115,29 +115,29 @@ static void test_mboot_packed(void **state)
     struct sim_rig *rig = sim_rig_plug("mboot-packed");
     memset(rig->flash, 0, rig->size);
     memset(data, 0xC3, sizeof data);
-    assert_int_equal(sim_rig_command(rig, 0x41, 0x08004000), 5); /* does nothing */
-    assert_int_equal(rig->flash[0x4000], 0);
-    assert_int_equal(send_chunk(rig, 0x08004000, chunk, chunk_of(chunk, 2, 0x08004000, data, 5000)),
+    assert_int_equal(sim_rig_command(rig, 0x41, 0x08008000), 5); /* does nothing */
+    assert_int_equal(rig->flash[0x8000], 0);
+    assert_int_equal(send_chunk(rig, 0x08008000, chunk, chunk_of(chunk, 2, 0x08008000, data, 5000)),
                      5);
-    assert_int_equal(rig->flash[0x4000], 0xFF); /* held back */
-    assert_int_equal(rig->flash[0x4008], 0xC3);
-    assert_int_equal(rig->flash[0x4000 + 5000], 0xFF);
-    assert_int_equal(rig->sim.erases[1], 1);
-    assert_int_equal(send_chunk(rig, 0x08005388, chunk, chunk_of(chunk, 2, 0x08005388, data, 8)),
+    assert_int_equal(rig->flash[0x8000], 0xFF); /* held back */
+    assert_int_equal(rig->flash[0x8008], 0xC3);
+    assert_int_equal(rig->flash[0x8000 + 5000], 0xFF);
+    assert_int_equal(rig->sim.erases[2], 1);
+    assert_int_equal(send_chunk(rig, 0x08009388, chunk, chunk_of(chunk, 2, 0x08009388, data, 8)),
                      5);
-    assert_int_equal(rig->sim.erases[1], 1); /* erased already */
-    assert_int_equal(rig->flash[0x5388], 0xC3);
-    assert_int_equal(send_chunk(rig, 0x08005390, chunk, chunk_of(chunk, 1, 0x08005390, data, 8)),
+    assert_int_equal(rig->sim.erases[2], 1); /* erased already */
+    assert_int_equal(rig->flash[0x9388], 0xC3);
+    assert_int_equal(send_chunk(rig, 0x08009390, chunk, chunk_of(chunk, 1, 0x08009390, data, 8)),
                      5);
-    assert_int_equal(rig->flash[0x4000], 0xC3);
+    assert_int_equal(rig->flash[0x8000], 0xC3);
     assert_int_equal(rig->sim.over_programmed, 0);
     /* Into the next sector, then once more into the one before it: erased once each. */
-    assert_int_equal(send_chunk(rig, 0x08008000, chunk, chunk_of(chunk, 2, 0x08008000, data, 8)),
+    assert_int_equal(send_chunk(rig, 0x0800C000, chunk, chunk_of(chunk, 2, 0x0800C000, data, 8)),
                      5);
-    assert_int_equal(send_chunk(rig, 0x08007000, chunk, chunk_of(chunk, 2, 0x08007000, data, 8)),
+    assert_int_equal(send_chunk(rig, 0x0800B000, chunk, chunk_of(chunk, 2, 0x0800B000, data, 8)),
                      5);
-    assert_int_equal(rig->sim.erases[1], 1);
     assert_int_equal(rig->sim.erases[2], 1);
+    assert_int_equal(rig->sim.erases[3], 1);
     assert_int_equal(sim_rig_request(rig, UPLOAD, 2, NULL, 64), 64);
     assert_int_equal(rig->data[0], 0); /* not what is there */
     assert_int_equal(sim_rig_ask(rig), 2 << 8 | 9);
@@ -153,10 +153,10 @@ static void test_mboot_packed_errors(void **state)
         uint32_t at, where; /* the byte of the chunk that is wrong */
         uint8_t value;
         int answer, string;
-    } cases[] = {{0, 0x08004000, 2, 2 << 8 | 10, 0x12},  /* version */
-                 {5, 0x08004000, 0, 8 << 8 | 10, 0x12},  /* address */
-                 {1, 0x08004000, 9, 10, 0},              /* format */
-                 {11, 0x08004000, 1, 10, 0},             /* length */
+    } cases[] = {{0, 0x08008000, 2, 2 << 8 | 10, 0x12},  /* version */
+                 {5, 0x08008000, 0, 8 << 8 | 10, 0x12},  /* address */
+                 {1, 0x08008000, 9, 10, 0},              /* format */
+                 {11, 0x08008000, 1, 10, 0},             /* length */
                  {0, 0x08000000, 1, 8 << 8 | 10, 0x10},  /* its own sector */
                  {0, 0x08100000, 1, 8 << 8 | 10, 0x11}}; /* outside */
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -168,14 +168,14 @@ static void test_mboot_packed_errors(void **state)
         sim_rig_free(rig);
     }
     struct sim_rig *rig = sim_rig_plug("mboot-packed");
-    uint32_t n = chunk_of(chunk, 2, 0x08004000, data, 64);
+    uint32_t n = chunk_of(chunk, 2, 0x08008000, data, 64);
     memset(chunk + n - 64, 0, 64);
-    assert_int_equal(send_chunk(rig, 0x08004000, chunk, n), 7 << 8 | 10); /* signature */
+    assert_int_equal(send_chunk(rig, 0x08008000, chunk, n), 7 << 8 | 10); /* signature */
     sim_rig_request(rig, CLRSTATUS, 0, NULL, 0);
     /* Half a chunk, then one before it: out of order. */
-    n = chunk_of(chunk, 2, 0x08008000, data, 64);
-    assert_int_equal(send_chunk(rig, 0x08008000, chunk, 40), 5);
-    assert_int_equal(send_chunk(rig, 0x08007000, chunk, 40), 10);
+    n = chunk_of(chunk, 2, 0x0800C000, data, 64);
+    assert_int_equal(send_chunk(rig, 0x0800C000, chunk, 40), 5);
+    assert_int_equal(send_chunk(rig, 0x0800B000, chunk, 40), 10);
     sim_rig_free(rig);
 }
 

@@ -71,8 +71,9 @@ struct molt_sim_dfu_profile {
     uint16_t detach_timeout_ms, transfer_size, version;
     const struct molt_sim_dfu_region *regions;
     uint32_t region_count;
-    uint32_t granule;       /* bytes that are programmed at once; address and length fit it */
-    uint32_t program_ns;    /* of one granule */
+    uint32_t own_bytes;  /* MBOOT: of flash, where it lies itself; the application is behind it */
+    uint32_t granule;    /* bytes that are programmed at once; address and length fit it */
+    uint32_t program_ns; /* of one granule */
     uint32_t mass_erase_us; /* 0 = the sum of the sectors */
     uint32_t command_poll_ms, program_poll_ms, erase_poll_ms, mass_erase_poll_ms;
     uint32_t traits;
