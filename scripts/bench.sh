@@ -20,4 +20,7 @@ scripts/native.sh --no-budget x64 >/dev/null
 scripts/package.sh x64 >/dev/null
 scripts/micropython.sh >/dev/null
 build/venv/bin/python bench/device.py
+echo '== a firmware over USB DFU against dfu-util and pydfu.py'
+cmake --build build --target dfu_device
+build/venv/bin/python bench/dfu.py || missed=1
 exit "${missed:-0}"

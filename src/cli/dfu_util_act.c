@@ -53,21 +53,17 @@ static void put_in_front(struct molt_message *message, const char *words)
     molt_fail(message, before.error, "%s %s", words, before.text);
 }
 
-/* The message names the options of molt dfu write: these are dfu-util's. */
+/* Where the message names options of molt dfu write, these are dfu-util's for the same. */
 static void advise(struct molt_message *message, const char *file)
 {
     struct molt_message before = *message;
-    switch (before.error) {
-    case MOLT_E_DFU_FILES:
-    case MOLT_E_DFU_DEVICE:
-        molt_fail(message, before.error, "%s: %s (here: '-s ADDRESS:force' or '-s :force')", file,
-                  before.text);
-        break;
-    case MOLT_E_ARGUMENT:
-        molt_fail(message, before.error, "%s: %s (here: '-s ADDRESS')", file, before.text);
-        break;
-    default: break;
+    const char *here = "";
+    if (strstr(before.text, "--force") || strstr(before.text, "--overwrite-files")) {
+        here = " (here: '-s ADDRESS:force' or '-s :force')";
+    } else if (strstr(before.text, "--address")) {
+        here = " (here: '-s ADDRESS')";
     }
+    molt_fail(message, before.error, "%s: %s%s", file, before.text, here);
 }
 
 /* ---- List ---- */
@@ -265,9 +261,11 @@ static int dfuse_download(struct act *act, bool *left)
 {
     const struct dfu_util *job = act->job;
     struct molt_dfu_write *write;
+    /* Who names their setting, and says that the device resets, means to write them. */
+    bool option_bytes = job->words.will_reset && job->has_alternate && !act->image.has_suffix;
     struct molt_dfu_write_request request = {.image = &act->image,
                                              .overwrite_files = job->words.force,
-                                             .force = job->words.force,
+                                             .force = job->words.force || option_bytes,
                                              .mass_erase = job->words.mass_erase,
                                              .stay = !job->words.leave};
     int error = take_alternate(act);

@@ -114,12 +114,10 @@ static int write_file(const struct cli_args *args, struct molt_dfu_session *sess
         .image = image, .mass_erase = all, .overwrite_files = all};
     int error = molt_dfu_write_plan(&write, session, &request, progress, message);
     if (error) {
-        /* Its advice are options that pydfu.py does not have. */
+        /* Its advice is options that pydfu.py does not have. */
         struct molt_message before = *message;
-        bool advice = error == MOLT_E_DFU_FILES || error == MOLT_E_DFU_DEVICE;
-        return molt_fail(
-            message, error, "%s: %s%s", cli_option(args, "upload"), before.text,
-            advice || error == MOLT_E_ARGUMENT ? " ('molt dfu write' has these options)" : "");
+        return molt_fail(message, error, "%s: %s%s", cli_option(args, "upload"), before.text,
+                         strstr(before.text, "--") ? " ('molt dfu write' has these options)" : "");
     }
     cli_progress_end(args);
     if (cli_has(args, "verbose")) {

@@ -128,6 +128,14 @@ def test_elements_for_other_alternate_settings(util, board, tmp_path):
     assert "holds nothing for alternate setting 2" in util("-a", 2, "-D", "two.dfu", code=64).stderr
 
 
+def test_option_bytes(util, tmp_path):
+    """Memory that is not erased is written with force, or where -a names it and the reset is expected, as scripts do."""
+    (tmp_path / "option.bin").write_bytes(b"\xff\xaa\xff\x55" * 4)
+    assert "-s ADDRESS:force" in util("-a", 1, "-s", "0x1FFFC000", "-D", "option.bin", code=64).stderr
+    for words in ("0x1FFFC000:will-reset", "0x1FFFC000:force"):
+        assert "File downloaded successfully" in util("-a", 1, "-s", words, "-D", "option.bin").stdout
+
+
 # ---- dfu-util: uploads and commands ----
 
 @pytest.mark.parametrize("words,start,end", [([], 0, FLASH), (["-s", "0x08004000:81920"], 0x4000, 0x18000),
@@ -159,6 +167,21 @@ def test_commands_alone(util, board):
     assert set(board.flash()) == {0xFF}
 
 
+def test_reset_and_detach(util):
+    assert "Resetting USB" in util("-R", "-s", "0x08000000:16", "-U", "up.bin").stdout
+    assert "in DFU mode already" in util("-e").stderr
+
+
+def test_unprotect(tmp_path):
+    words = molt_words("dfu-util", "-D", "fw.bin", "-s")
+    (tmp_path / "fw.bin").write_bytes(dfu.vectors())
+    board = dfu.Device(flash=dfu.pattern(FLASH, 5), read_protected=True)
+    assert dfu.run([*words, "0x08020000:unprotect"], board, folder=tmp_path).code == 64 and board.report["read_protected"]
+    done = dfu.run([*words, "0x08020000:unprotect:force"], board, folder=tmp_path)
+    assert done.code == 0 and "erases flash and resets" in done.out, done.err
+    assert not board.report["read_protected"] and set(board.flash) == {0xFF}
+
+
 def test_verbose_prints_the_plan(util, firmware_dfu):
     said = util("-v", "-v", "-D", firmware_dfu[0]).stdout
     assert "Device DFU version 011a" in said and "Device returned transfer size 2048" in said and "0x8020000" in said
@@ -175,6 +198,8 @@ WRONG = {
     "address": ["-s", "flash", "-D", "firmware.dfu"],
     "number": ["-i", "first", "-l"],
     "delay": ["-E", "", "-l"],
+    "ids": ["-d", "stm:32", "-l"],
+    "wide": ["-d", "12345:1", "-l"],
     "operands": ["-l", "one", "two"],
 }
 
@@ -272,6 +297,35 @@ def test_the_lists_are_the_same(tmp_path):
         theirs = dfu.run(["dfu-util", "-l", *words], *devices, folder=tmp_path)
         ours = dfu.run(molt_words("dfu-util", "-l", *words), *devices, folder=tmp_path)
         assert set(found_lines(ours.out)) <= set(found_lines(theirs.out)) and found_lines(ours.out), words
+
+
+IDS = {  # of -d: the products that are listed
+    "0483:df11": {"df11"},
+    "0x1209:0x0002": {"0002"},
+    "1209:": {"0001", "0002"},
+    ":df11": {"df11"},
+    "*:*": {"df11", "0001", "0002"},
+    "*,-": {"0002"},
+    ",": {"df11", "0001"},
+    ",1209:1": {"0001"},
+    "1209:0002,:0001": {"0001", "0002"},
+    "1209:0002,0483:df11": {"0002", "df11"},
+}
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    """The products that each way to write -d lists; all in one run on one bus."""
+    folder = tmp_path_factory.mktemp("ids")
+    script = "; ".join("echo ids; %s" % shlex.join(molt_words("dfu-util", "-l", "-d", ids)) for ids in IDS)
+    done = dfu.run(["sh", "-c", script], dfu.Device("stm32f405"), dfu.Device("plain"), dfu.Device("runtime"), folder=folder)
+    assert done.code == 0, done.err
+    return dict(zip(IDS, done.out.split("ids\n")[1:]))
+
+
+@pytest.mark.parametrize("ids", IDS)
+def test_ids_of_devices(ids, listed):
+    assert set(re.findall(r"\[\w{4}:(\w{4})\]", listed[ids])) == IDS[ids]
 
 
 SAME = {

@@ -11,6 +11,9 @@ import time
 
 import pytest
 
+import dfu
+from conftest import molt_path
+
 KEYS = {"progress", "unit", "done", "total", "elapsed_ms", "rate", "left_ms"}
 
 
@@ -76,6 +79,32 @@ def test_json_counts_files_as_files(molt, firmware, tmp_path):
     molt.ok("fs", "build", "app", "-o", "image.bin", "--size", "128K")
     last = lines_of(molt("fs", "get", "--progress=json", "image.bin", "/", "out", check=0).stderr)[-1]
     assert last["unit"] == "files" and last["done"] == last["total"] >= 3 and last["rate"] is None
+
+
+def phases(lines):
+    """{phase: its last line}, in the order in which they began."""
+    return {line["progress"]: line for line in lines}
+
+
+def test_json_of_phases_that_take_turns(molt, tmp_path):
+    """Erase, write and verify of a device are a phase each, to the end, whichever sector they are at."""
+    (tmp_path / "fw.dfu").write_bytes(dfu.dfu_file((0x08000000, dfu.vectors(0x08000000, 9000)), (0x08020000, dfu.pattern(300_000))))
+    molt.ok("sim", "new", "sim:stm", "--chip", "stm32f405")
+    last = phases(lines_of(molt("dfu", "write", "fw.dfu", "sim:stm", "--progress=json", check=0).stderr))
+    assert [name for name in last if name in ("erase", "write", "verify")] == ["erase", "write", "verify"]
+    assert all(last[name]["done"] == last[name]["total"] for name in ("erase", "write", "verify"))
+
+
+def test_json_tells_rate_and_time_left(tmp_path):
+    """On a device that takes its time: 24 KB at 16 us a byte, behind two erases of 0.4 s."""
+    (tmp_path / "fw.dfu").write_bytes(dfu.dfu_file((0x08000000, dfu.vectors(0x08000000, 24 * 1024))))
+    done = dfu.run([molt_path(), "dfu", "write", "--board", "none", "fw.dfu", "--progress=json"], dfu.Device(), folder=tmp_path, timing="real")
+    assert done.code == 0, done.err
+    known = [line for line in lines_of(done.err) if line["rate"]]
+    assert known and phases(known).keys() & {"erase", "write"}
+    for line in known:
+        assert abs(line["left_ms"] - (line["total"] - line["done"]) * 1000 / line["rate"]) <= 20
+        assert line["elapsed_ms"] >= 500 and line["rate"] <= 32768 / 0.4 * 1.1
 
 
 def test_a_failure_follows_the_lines(molt, job):
