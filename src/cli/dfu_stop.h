@@ -7,7 +7,8 @@
 struct dfu_stop;
 
 /* Holds the signals back that end a process, and puts itself in front of the call-back: one that
- * waits is a cancel. NULL: no memory; then they end the process at once, as ever. */
+ * waits is a cancel. To be called before a device is opened: libusb's thread would take them. NULL:
+ * no memory; then they end the process at once, as ever. */
 struct dfu_stop *dfu_stop_begin(struct molt_progress *progress);
 
 /* Lets them through again: one that came ends the process here. NULL is fine. */

@@ -14,7 +14,8 @@ void plan_print(FILE *out, const struct molt_plan *plan)
         fprintf(out, "  %s%-5s%s  %-12s  ", loud ? "\033[31m" : "", kind, loud ? "\033[0m" : "",
                 step->what);
         if (step->size) {
-            fprintf(out, "0x%06x  %9s  ", step->offset, cli_size(step->size, size));
+            fprintf(out, "0x%0*x  %9s  ", step->offset > 0xFFFFFF ? 8 : 6, step->offset,
+                    cli_size(step->size, size));
         } else {
             fprintf(out, "%8s  %9s  ", "", "");
         }

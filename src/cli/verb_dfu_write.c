@@ -249,11 +249,12 @@ static int run_write(struct cli_args *args)
         return code;
     }
     cli_progress_start(args, &progress);
+    struct dfu_stop *stop = dfu_stop_begin(&progress);
     code = load(args, &image, &progress, &session);
     if (code != CLI_OK) {
+        dfu_stop_end(stop);
         return code;
     }
-    struct dfu_stop *stop = dfu_stop_begin(&progress);
     request.image = &image;
     int error = molt_dfu_write_plan(&job, session, &request, &progress, &message);
     cli_progress_end(args);

@@ -184,7 +184,7 @@ def test_unprotect(tmp_path):
 
 def test_verbose_prints_the_plan(util, firmware_dfu):
     said = util("-v", "-v", "-D", firmware_dfu[0]).stdout
-    assert "Device DFU version 011a" in said and "Device returned transfer size 2048" in said and "0x8020000" in said
+    assert "Device DFU version 011a" in said and "Device returned transfer size 2048" in said and "0x08020000" in said
 
 
 # ---- dfu-util: the command line ----

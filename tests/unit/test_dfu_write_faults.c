@@ -328,6 +328,43 @@ static void test_cancel(void **state)
     teardown();
 }
 
+/* A cancel waits while a sector is not whole that held more than the file gives: nothing is left
+ * to be put back. */
+static void test_cancel_keeps(void **state)
+{
+    struct simdevice device;
+    struct simprogress progress;
+    uint32_t cancelled = 0;
+    (void)state;
+    setup();
+    dfu_firmware_add(&work.firmware, FLASH + 1, 100, 1);
+    dfu_firmware_add(&work.firmware, FLASH + 32 * K + 5, 3000, 1);
+    dfu_firmware_load(&work.firmware);
+    work.request.board = "none";
+    simdevice_new(&device, "stm32f405");
+    simdevice_open(&device, "usb:");
+    simprogress_start(&progress, 0);
+    assert_int_equal(run(&device, &progress.progress), MOLT_OK);
+    uint32_t calls = progress.calls;
+    for (uint32_t at = 1; at <= calls; at++) {
+        simdevice_reset(&device);
+        simdevice_open(&device, "usb:");
+        simprogress_start(&progress, at);
+        int error = run(&device, &progress.progress);
+        assert_true(error == MOLT_OK || error == MOLT_E_CANCELLED);
+        cancelled += error != MOLT_OK;
+        assert_int_equal(work.rescue.count, 0);
+        if (error) {
+            assert_int_equal(device.message.error, MOLT_E_CANCELLED);
+            assert_int_equal(run(&device, NULL), MOLT_OK);
+        }
+        assert_true(dfu_firmware_is_all(&work.firmware, &device));
+    }
+    assert_true(cancelled + 5 > calls);
+    simdevice_free(&device);
+    teardown();
+}
+
 /* What the sector held besides is told, exactly. */
 static void test_rescue(void **state)
 {
@@ -364,11 +401,11 @@ static void test_rescue(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_faults_f405), cmocka_unit_test(test_faults_mass_erase),
-        cmocka_unit_test(test_faults_kept), cmocka_unit_test(test_faults_mboot),
-        cmocka_unit_test(test_short),       cmocka_unit_test(test_faults_packed),
-        cmocka_unit_test(test_never_half),  cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_rescue),
+        cmocka_unit_test(test_faults_f405),  cmocka_unit_test(test_faults_mass_erase),
+        cmocka_unit_test(test_faults_kept),  cmocka_unit_test(test_faults_mboot),
+        cmocka_unit_test(test_short),        cmocka_unit_test(test_faults_packed),
+        cmocka_unit_test(test_never_half),   cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_cancel_keeps), cmocka_unit_test(test_rescue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,7 +71,7 @@ int molt_dfu_verify(struct molt_dfu_session *session, const struct molt_dfu_veri
     job->image = request->image;
     job->request.force = true; /* also what cannot be erased may be compared */
     int error = dfu_write_check(session, job->image, request->force, message);
-    if (!error && (!session->alternate->dfuse || job->image->packed)) {
+    if (!error && (!session->dfu.dfuse || job->image->packed)) {
         error = molt_fail(message, MOLT_E_UNSUPPORTED,
                           "%s: what this device holds cannot be compared with the file: %s",
                           session->name,

@@ -12,7 +12,7 @@
 
 static bool is_plain(const struct molt_dfu_write *job)
 {
-    return !job->session->alternate->dfuse;
+    return !job->session->dfu.dfuse;
 }
 
 static int plan_plain(struct molt_dfu_write *job, struct molt_message *message)

@@ -45,6 +45,8 @@ struct dfu_meter {
     struct molt_progress progress; /* what wire asks */
     const struct molt_progress *inner;
     uint64_t last;
+    bool held;   /* a sector is erased that has more than the file gives: no cancel now */
+    bool wanted; /* there was one */
 };
 
 struct molt_dfu_write {

@@ -23,14 +23,14 @@ static int check_kind(const struct molt_dfu_session *session, const struct molt_
                       struct molt_message *message)
 {
     bool mboot = session->device.known && strstr(session->device.known, "mboot");
-    if (!session->alternate->dfuse && image->kind != MOLT_DFU_IMAGE_PLAIN &&
+    if (!session->dfu.dfuse && image->kind != MOLT_DFU_IMAGE_PLAIN &&
         image->kind != MOLT_DFU_IMAGE_BIN) {
         return molt_fail(message, MOLT_E_DFU_DEVICE,
                          "%s: the file is %s, with addresses; this device speaks DFU without ST's "
                          "extensions and takes a raw or a plain .dfu file. Nothing was changed",
                          session->name, molt_dfu_image_kind_name(image->kind));
     }
-    if (session->alternate->dfuse && !image->has_addresses) {
+    if (session->dfu.dfuse && !image->has_addresses) {
         return molt_fail(message, MOLT_E_ARGUMENT,
                          "%s: the file says no address: --address 0x08000000 for a firmware that "
                          "starts with the flash; a .dfu or an ELF has its own. Nothing was changed",

@@ -10,7 +10,9 @@ static int meter(void *context, const char *what, uint64_t done, uint64_t total)
     struct dfu_meter *meter = context;
     done = total && done > total ? total : done;
     meter->last = done > meter->last ? done : meter->last;
-    return meter->inner->report(meter->inner->context, what, meter->last, total);
+    int stop = meter->inner->report(meter->inner->context, what, meter->last, total);
+    meter->wanted = meter->wanted || stop;
+    return meter->held ? 0 : stop;
 }
 
 void dfu_progress(struct molt_dfu_write *job, const struct molt_progress *progress,
@@ -19,7 +21,9 @@ void dfu_progress(struct molt_dfu_write *job, const struct molt_progress *progre
     struct molt_dfu *dfu = &job->session->dfu;
     bool same = dfu->what == what && dfu->total == total; /* a byte more was read, to look */
     uint64_t last = same && job->meter.last > done ? job->meter.last : done;
-    job->meter = (struct dfu_meter){{meter, &job->meter}, progress, last};
+    job->meter.progress = (struct molt_progress){meter, &job->meter};
+    job->meter.inner = progress;
+    job->meter.last = last;
     dfu->progress = progress && progress->report ? &job->meter.progress : NULL;
     dfu->what = what;
     dfu->done = done;

@@ -400,6 +400,23 @@ static uint64_t erase_bytes(const struct molt_dfu_write *job)
     return bytes;
 }
 
+/* Some of what the sector held besides is programmed last, together with the vector table. */
+static bool rest_is_last(const struct molt_dfu_write *job, const struct dfu_sector *sector)
+{
+    uint32_t from, end;
+    if (!job->has_vector || sector != &job->sector[job->entry_sector]) {
+        return false;
+    }
+    vector_block(job, &from, &end);
+    for (uint32_t i = sector->rescue; i < sector->rescue + sector->rescues; i++) {
+        uint32_t at = job->rescue[i].address - sector->start;
+        if (at < end && from < at + job->rescue[i].size) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The sector with the vector table first; one with something to keep is whole again, but for the
  * vector table, before the next is touched. */
 static int erase_all(struct molt_dfu_write *job, const struct molt_progress *progress,
@@ -418,12 +435,17 @@ static int erase_all(struct molt_dfu_write *job, const struct molt_progress *pro
             continue;
         }
         dfu_progress(job, progress, "erase", erased, total);
+        job->meter.held = sector->rescues != 0;
         error = erase(job, sector, message);
         erased += sector->size;
         if (!error && sector->rescues) {
             dfu_progress(job, progress, "write", job->result.bytes_written, job->to_write);
             error = write_row(job, which, 1, false, message);
-            sector->at_risk = error || entry;
+            sector->at_risk = error || rest_is_last(job, sector);
+        }
+        job->meter.held = false;
+        if (!error && sector->rescues && job->meter.wanted) {
+            error = molt_fail(message, MOLT_E_CANCELLED, "%s: cancelled", job->session->name);
         }
     }
     return error;
