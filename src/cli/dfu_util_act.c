@@ -373,7 +373,9 @@ static int leave(struct act *act)
 {
     const struct dfu_util_words *words = &act->job->words;
     struct molt_dfu_left left;
-    struct molt_dfu_leave_request request = {.has_entry = words->has_address,
+    /* Behind an upload the address is what was read, which need not be a firmware. */
+    struct molt_dfu_leave_request request = {.has_entry = words->has_address &&
+                                                          act->job->mode == DFU_UTIL_NONE,
                                              .entry = words->address};
     cli_progress_end(act->args);
     printf("Submitting leave request...\n");

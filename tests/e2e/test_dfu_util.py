@@ -167,6 +167,15 @@ def test_commands_alone(util, board):
     assert set(board.flash()) == {0xFF}
 
 
+@pytest.mark.parametrize("words,entry", [(["-s", ":leave"], BASE), (["-s", "0x08020000:leave"], FIRMWARE),
+                                         (["-s", "0x08004000:16:leave", "-U", "up.bin"], BASE)])
+def test_where_it_leaves_to(words, entry, tmp_path):
+    """To the firmware; elsewhere only when the address can mean nothing else."""
+    board = dfu.Device(flash=part0().ljust(0x20000, b"\x55") + dfu.vectors(n=5000))
+    done = dfu.run(molt_words("dfu-util", *words), board, folder=tmp_path)
+    assert done.code == 0 and board.report["jumped"] and board.report["jumped_to"] == entry, done.err
+
+
 def test_reset_and_detach(util):
     assert "Resetting USB" in util("-R", "-s", "0x08000000:16", "-U", "up.bin").stdout
     assert "in DFU mode already" in util("-e").stderr
