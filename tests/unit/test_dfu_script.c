@@ -51,8 +51,11 @@ static int control(void *context, uint8_t type, uint8_t request, uint16_t value,
         assert_int_equal(index, 0x0409);
         assert_int_equal(value >> 8, 3);
         uint32_t n = s->text_size < length ? s->text_size : length;
+        if (!s->text) {
+            return MOLT_E_USB_STALL;
+        }
         memcpy(data, s->text, n);
-        return s->text ? (int)n : MOLT_E_USB_STALL;
+        return (int)n;
     }
     assert_int_equal(type, request == 2 || request == 3 ? 0xA1 : 0x21);
     assert_int_equal(index, s->dfu.interface_number);
