@@ -92,7 +92,7 @@ struct molt_dfu {
     uint32_t address; /* DfuSe: of the block or sector of the last call, for its error */
     /* How long a full block really takes, where its poll times are too short: STM32L4. */
     uint32_t usual_ms;
-    bool usual_known; /* it has been as low as it goes */
+    bool usual_known; /* it has been too low once */
 };
 
 /* What is known of a device before it is spoken to. Any text may be NULL. */

@@ -99,7 +99,6 @@ int molt_wire_poll(struct molt_dfu *dfu, uint32_t timeout_ms)
     if (dfu->last.status || dfu->last.state == MOLT_DFU_ERROR) {
         dfu->failure = dfu->last;
         dfu->failure_text[0] = 0;
-        dfu->pointer_known = false;
         if (dfu->last.string) {
             fetch_text(dfu, dfu->last.string);
         }
@@ -147,7 +146,9 @@ int molt_wire_pause(struct molt_dfu *dfu, const struct molt_wire_wait *wait, uin
                     uint32_t left_ms)
 {
     uint32_t ms = dfu->last.poll_ms > *pause_ms ? dfu->last.poll_ms : *pause_ms;
-    *pause_ms = wait->usual && *pause_ms && *pause_ms == dfu->usual_ms ? *pause_ms / 16 : *pause_ms;
+    if (wait->usual && *pause_ms && *pause_ms == dfu->usual_ms) {
+        *pause_ms /= 16; /* behind what is usual, in small steps */
+    }
     *pause_ms = *pause_ms == 0 ? 1 : *pause_ms < LONG_PAUSE_MS ? *pause_ms * 2 : *pause_ms;
     if (ms > left_ms) {
         ms = left_ms;
@@ -169,16 +170,18 @@ static bool at_work(uint8_t state)
            state == MOLT_DFU_MANIFEST_SYNC || state == MOLT_DFU_MANIFEST;
 }
 
-/* Learns how long a block takes: less and less as long as the first look finds it done, then what
- * it took when that was too early. */
+/* Learns how long a block takes. Halved until a first look comes too early; then a little more each
+ * time that happens, and a little less when not: one block may take longer than the rest, because a
+ * sector is erased with it. */
 static void learn(struct molt_dfu *dfu, uint32_t busy, uint32_t past)
 {
-    if (busy > 1) {
-        dfu->usual_known = dfu->usual_ms != 0;
-        dfu->usual_ms = past;
-    } else if (!dfu->usual_known) {
-        dfu->usual_ms -= dfu->usual_ms / 16;
+    uint32_t usual = dfu->usual_ms;
+    if (busy <= 1) {
+        dfu->usual_ms = usual - (dfu->usual_known ? usual / 32 : usual / 2);
+        return;
     }
+    dfu->usual_known = usual != 0;
+    dfu->usual_ms = dfu->usual_known && past > usual + usual / 4 + 1 ? usual + usual / 4 + 1 : past;
 }
 
 int molt_wire_wait(struct molt_dfu *dfu, const struct molt_wire_wait *wait)

@@ -99,6 +99,19 @@ static void among_others(void **state)
     assert_int_equal(i[1].transfer_size, 0);
 }
 
+/* Its descriptor has the functional one's type: no longer that of the DFU interface before. */
+static void before_a_hid(void **state)
+{
+    (void)state;
+    static const uint8_t body[] = {
+        ALTERNATE(0, 0, 4), 9, 4, 1, 0, 1, 3, 0, 0, 0, 9, 0x21, 0x11, 1, 0, 1, 0x22, 63, 0};
+    uint8_t bytes[64];
+    struct molt_dfu_interface i[2];
+    assert_int_equal(
+        molt_dfu_interfaces(i, 2, bytes, configuration(bytes, body, sizeof body), NULL), 1);
+    assert_false(i[0].has_functional);
+}
+
 static void more_than_fits(void **state)
 {
     (void)state;
@@ -178,9 +191,10 @@ static void simulated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_for_all),   cmocka_unit_test(other_places),
-        cmocka_unit_test(among_others),  cmocka_unit_test(more_than_fits),
-        cmocka_unit_test(cut_and_wrong), cmocka_unit_test(simulated),
+        cmocka_unit_test(one_for_all),    cmocka_unit_test(other_places),
+        cmocka_unit_test(among_others),   cmocka_unit_test(before_a_hid),
+        cmocka_unit_test(more_than_fits), cmocka_unit_test(cut_and_wrong),
+        cmocka_unit_test(simulated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -294,6 +294,32 @@ static void what_it_reports(void **state)
     assert_int_equal(molt_dfu_download(&s.dfu, &byte, 1, NULL), MOLT_E_USB_STALL);
 }
 
+/* A refused block is sent again, once, from its address; and what a command moves is not used
+ * again. */
+static void refused_blocks(void **state)
+{
+    (void)state;
+    static const uint8_t data[10];
+    struct script s;
+    LINES(&s, DONE, BUSY, NEXT, STALL, IDLE, DONE, BUSY, NEXT, DONE, BUSY, NEXT);
+    is_idle(&s);
+    assert_int_equal(molt_dfuse_write(&s.dfu, 0x08000000, data, 10, NULL), MOLT_OK);
+    assert_string_equal(s.sent, "DGGDGDGGDGG");
+    LINES(&s, DONE, BUSY, NEXT, STALL, IDLE, DONE, BUSY, NEXT, STALL, IDLE);
+    is_idle(&s);
+    assert_int_equal(molt_dfuse_write(&s.dfu, 0x08000000, data, 10, NULL), MOLT_E_USB_STALL);
+    LINES(&s, DONE, BUSY, NEXT, {MOLT_E_IO, 0, 0, 0, 0}); /* may have come: not again */
+    is_idle(&s);
+    assert_int_equal(molt_dfuse_write(&s.dfu, 0x08000000, data, 10, NULL), MOLT_E_IO);
+    LINES(&s, DONE, BUSY, NEXT, DONE, BUSY, NEXT);
+    is_idle(&s);
+    assert_int_equal(molt_dfuse_set_address(&s.dfu, 0x08000000, NULL), MOLT_OK);
+    assert_true(s.dfu.pointer_known);
+    assert_int_equal(s.dfu.pointer, 0x08000000);
+    assert_int_equal(molt_dfuse_erase_page(&s.dfu, 0x08000000, 1024, NULL), MOLT_OK);
+    assert_false(s.dfu.pointer_known);
+}
+
 static void names(void **state)
 {
     (void)state;
@@ -596,7 +622,7 @@ static void detaching(void **state)
         const struct line lines[] = {{cases[i].result, 0, 0, 0, 0}, {cases[i].result, 0, 0, 0, 0}};
         begin(&s, lines, 2);
         assert_int_equal(molt_dfu_detach(&s.dfu, 1000, NULL), cases[i].expected);
-        assert_int_equal(s.sent[0], 'T');
+        assert_string_equal(s.sent, cases[i].result == MOLT_E_USB_STALL ? "TT" : "T");
     }
 }
 
@@ -621,21 +647,14 @@ static void unprotecting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ways_to_idle),
-        cmocka_unit_test(no_way_to_idle),
-        cmocka_unit_test(what_it_reports),
-        cmocka_unit_test(names),
-        cmocka_unit_test(its_own_words),
-        cmocka_unit_test(wrong_lengths),
-        cmocka_unit_test(poll_times),
-        cmocka_unit_test(deadlines),
-        cmocka_unit_test(refused_while_busy),
-        cmocka_unit_test(stuck),
-        cmocka_unit_test(leaving),
-        cmocka_unit_test(manifestation),
-        cmocka_unit_test(uploads),
-        cmocka_unit_test(detaching),
-        cmocka_unit_test(unprotecting),
+        cmocka_unit_test(ways_to_idle),    cmocka_unit_test(no_way_to_idle),
+        cmocka_unit_test(what_it_reports), cmocka_unit_test(refused_blocks),
+        cmocka_unit_test(names),           cmocka_unit_test(its_own_words),
+        cmocka_unit_test(wrong_lengths),   cmocka_unit_test(poll_times),
+        cmocka_unit_test(deadlines),       cmocka_unit_test(refused_while_busy),
+        cmocka_unit_test(stuck),           cmocka_unit_test(leaving),
+        cmocka_unit_test(manifestation),   cmocka_unit_test(uploads),
+        cmocka_unit_test(detaching),       cmocka_unit_test(unprotecting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
