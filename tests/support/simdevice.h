@@ -51,6 +51,8 @@ struct simwork {
     void (*prepare)(struct simdevice *device); /* before it is opened; may be NULL */
     int (*run)(struct simdevice *device, const struct molt_progress *progress);
     void (*done)(struct simdevice *device);
+    uint32_t
+        dense; /* transfers that are all tried; behind them each 13th, more of the same; 0 = all */
     int also[2]; /* other errors that are right: the device refuses for ever, say; or 0 */
 };
 

@@ -382,8 +382,9 @@ static void all_done(struct simdevice *device)
 static void faults(void **state)
 {
     (void)state;
-    static const struct simwork works[] = {{"stm32f405", "usb:", NULL, fault_run, fault_done, {0}},
-                                           {"gd32", "usb:28e9:0189", NULL, all_run, all_done, {0}}};
+    static const struct simwork works[] = {
+        {"stm32f405", "usb:", NULL, fault_run, fault_done, 0, {0}},
+        {"gd32", "usb:28e9:0189", NULL, all_run, all_done, 60, {0}}};
     for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
         assert_true(simdevice_faults(&works[i]) > 100);
     }

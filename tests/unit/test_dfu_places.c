@@ -8,10 +8,11 @@
 #include "ops/dfu/read_places.h"
 
 #define F405 "@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg"
-/* A gap of 64 KB, a segment that may only be read, and the last byte that there is. */
+/* A gap of 64 KB, a segment that may only be read, one that may not be read, and the last byte that
+ * there is. */
 #define ODD                                                                                        \
-    "@Odd /0x08000000/02*016Kg,01*016Ka/0x0801C000/01*016Kg/0x20000000/01*001Kg/0xFFFFF000/"       \
-    "04*001Kg"
+    "@Odd /0x08000000/02*016Kg,01*016Ka/0x0801C000/01*016Kg/0x20000000/01*001Kg/0x30000000/"       \
+    "01*001Kf/0xFFFFF000/04*001Kg"
 
 static void the_map(struct molt_dfu_map *map, const char *text)
 {
@@ -127,6 +128,7 @@ static void read_places_that_are_not_there(void **state)
                  {F405, {"0x080fffff+2"}, MOLT_E_RANGE, "0x08100000 is outside"},
                  {F405, {"0x080fffff+2"}, MOLT_E_RANGE, "inside of 0x08000000-0x080fffff"},
                  {ODD, {"0x0800c000+4"}, MOLT_E_RANGE, "0x0800c000 is outside"},
+                 {ODD, {"0x30000000+4"}, MOLT_E_RANGE, "0x30000000 is outside"},
                  {F405, {"0x08000000+8", "0x08000007+1"}, MOLT_E_ARGUMENT, "0x08000007: is in two"},
                  {F405, {"all", "0x08000000"}, MOLT_E_ARGUMENT, "0x08000000: is in two"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

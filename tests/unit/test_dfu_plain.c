@@ -256,9 +256,9 @@ static void faults(void **state)
 {
     (void)state;
     static const struct simwork works[] = {
-        {"plain", "usb:1209:0001", NULL, fault_run, fault_done, {0}},
-        {"plain-intolerant", "usb:1209:0001", NULL, fault_run, fault_done, {0}},
-        {"runtime", "usb:1209:*", NULL, fault_run, fault_done, {MOLT_E_TIMEOUT}}};
+        {"plain", "usb:1209:0001", NULL, fault_run, fault_done, 0, {0}},
+        {"plain-intolerant", "usb:1209:0001", NULL, fault_run, fault_done, 0, {0}},
+        {"runtime", "usb:1209:*", NULL, fault_run, fault_done, 0, {MOLT_E_TIMEOUT}}};
     for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
         assert_true(simdevice_faults(&works[i]) > 60);
     }

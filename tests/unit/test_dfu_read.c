@@ -284,6 +284,10 @@ static void progress_and_cancel(void **state)
     assert_true(progress.calls >= 8);
     simprogress_start(&progress, progress.calls / 2);
     assert_int_equal(molt_dfu_read_run(job, &progress.progress, &device.message), MOLT_E_CANCELLED);
+    uint8_t *bytes;
+    uint32_t n;
+    assert_int_equal(molt_dfu_read_file(job, MOLT_DFU_READ_BIN, "x", &bytes, &n, NULL),
+                     MOLT_E_ARGUMENT); /* half of it is nothing */
     assert_int_equal(molt_dfu_read_run(job, NULL, NULL), MOLT_OK);
     molt_dfu_read_free(job);
     simdevice_free(&device);
@@ -365,9 +369,9 @@ static void faults(void **state)
 {
     (void)state;
     static const struct simwork works[] = {
-        {"stm32f405", "usb:", NULL, fault_run, untouched, {0}},
-        {"mboot", "usb:", NULL, fault_run, untouched, {0}},
-        {"plain", "usb:1209:0001", NULL, plain_fault_run, untouched, {0}}};
+        {"stm32f405", "usb:", NULL, fault_run, untouched, 0, {0}},
+        {"mboot", "usb:", NULL, fault_run, untouched, 0, {0}},
+        {"plain", "usb:1209:0001", NULL, plain_fault_run, untouched, 0, {0}}};
     for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
         assert_true(simdevice_faults(&works[i]) > 60);
     }
