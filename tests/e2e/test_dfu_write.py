@@ -172,6 +172,26 @@ def test_mboot(molt, parts):
     assert board.flash[:TEXT] == board.before[:TEXT]
 
 
+def test_plain(molt, parts):
+    """A device without addresses takes the bytes as they are."""
+    (molt.cwd / "app.bin").write_bytes(parts[0])
+    (molt.cwd / "app.dfu").write_bytes(dfu.dfu_file((BASE, parts[0]), vendor=0xFFFF, product=0xFFFF))
+    molt.ok("sim", "new", "sim:plain", "--chip", "plain")
+    assert "without ST's extensions" in molt.fails("dfu", "write", "app.dfu", "sim:plain")
+    assert "nothing was written" in molt.ok("dfu", "write", "-n", "app.bin", "sim:plain")
+    assert "9008 bytes, as they are" in molt.ok("dfu", "write", "app.bin", "sim:plain")
+    assert (molt.cwd / "plain/flash.bin").read_bytes() == parts[0].ljust(1 << 16, b"\xff")
+
+
+def test_run_time(molt, parts):
+    """An application is brought into its boot loader for a file without addresses."""
+    (molt.cwd / "app.bin").write_bytes(parts[0])
+    molt.ok("sim", "new", "sim:app", "--chip", "runtime")
+    assert "molt dfu detach" in molt.fails("dfu", "write", "app.bin", "-A", "0", "sim:app")
+    molt.ok("dfu", "write", "app.bin", "sim:app")
+    assert (molt.cwd / "app/flash.bin").read_bytes() == parts[0].ljust(1 << 16, b"\xff")
+
+
 def test_progress(board, molt):
     done = molt("dfu", "write", "--progress=json", "fw.dfu", "sim:pyb", check=0)
     lines = [json.loads(line) for line in done.stderr.splitlines()]

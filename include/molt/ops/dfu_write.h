@@ -4,8 +4,8 @@
  * prints.
  *
  * The order of a write, so that a half-written firmware never starts: the sector with the vector
- * table is erased first, everything else is erased, written and read back, and the block with the
- * vector table is programmed last. Cut short at any point, the boot loader finds no firmware and
+ * table is erased first, everything else is erased, written and read back, and the first 32 bytes
+ * of the vector table are programmed last. Cut short at any point, the boot loader finds no firmware and
  * stays (mboot, ROM loaders that check for an empty flash), and a second run repairs.
  */
 #ifndef MOLT_OPS_DFU_WRITE_H
@@ -77,7 +77,8 @@ struct molt_dfu_write; /* a job */
  *   MOLT_E_ARGUMENT       a file without addresses
  *   MOLT_E_DFU_FILES      the file system of the board would be overwritten
  *   MOLT_E_DFU_PROTECTED  the device is read protected
- *   MOLT_E_UNSUPPORTED    the device takes no downloads; it is in run-time mode
+ *   MOLT_E_UNSUPPORTED    the device takes no downloads; it is in run-time mode; it says nothing of
+ *                         its memory; it lets nobody read (mboot with packing, and another file)
  *   MOLT_E_CANCELLED, MOLT_E_USB_*, MOLT_E_TIMEOUT, MOLT_E_DFU_* while reading, MOLT_E_NO_MEMORY
  */
 int molt_dfu_write_plan(struct molt_dfu_write **job, struct molt_dfu_session *session,

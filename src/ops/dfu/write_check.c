@@ -50,7 +50,8 @@ int dfu_write_check(const struct molt_dfu_session *session, const struct molt_df
                     bool force, struct molt_message *message)
 {
     uint8_t can = session->dfu.attributes;
-    if (session->alternate->facts.run_time) {
+    /* One without addresses is detached by the plain write itself. */
+    if (session->alternate->facts.run_time && (session->dfu.dfuse || image->has_addresses)) {
         return molt_fail(message, MOLT_E_UNSUPPORTED,
                          "%s: runs its application; 'molt dfu detach' brings it into DFU mode",
                          session->name);
@@ -66,7 +67,7 @@ int dfu_write_check(const struct molt_dfu_session *session, const struct molt_df
                          session->name, image->suffix.crc, image->suffix.crc_computed);
     }
     int error = check_kind(session, image, message);
-    if (!error && image->has_suffix && !force) {
+    if (!error && image->has_suffix && !force && session->dfu.dfuse) { /* else: plain.c */
         error = check_ids(session, image, message);
     }
     return error;
