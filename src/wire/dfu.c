@@ -193,7 +193,7 @@ int molt_wire_wait(struct molt_dfu *dfu, const struct molt_wire_wait *wait)
     for (;;) {
         /* An erase blocks the answer: as long as the whole may last, so long is it waited for. */
         uint32_t left = past < limit ? limit - past : 0;
-        bool brief = wait->may_go || left <= 2 * DFU_TRANSFER_MS;
+        bool brief = wait->brief || wait->may_go || left <= 2 * DFU_TRANSFER_MS;
         int code = molt_wire_poll(dfu, brief ? DFU_TRANSFER_MS : left);
         past = dfu->usb.ops->now_ms(dfu->usb.context) - start;
         if (code == MOLT_OK) {

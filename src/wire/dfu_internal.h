@@ -24,6 +24,7 @@ enum {
     DFU_MASS_KB_MS = 64,
     DFU_STUCK_MS = 1000, /* of MOLT_DFU_QUIRK_BUSY_STUCK: a sector, and as much for each KB: */
     DFU_STUCK_KB_MS = 32,
+    DFU_PLAIN_MS = 60000, /* a block of a device that may erase everything with the first */
     DFU_MANIFEST_MS = 60000,
     DFU_UNPROTECT_MS = 60000,
     DFU_LEFT_BUSY_MS = 120000, /* somebody else's work, in molt_dfu_idle */
@@ -45,6 +46,7 @@ struct molt_wire_wait {
     uint32_t limit_ms;
     uint32_t stuck_ms; /* 0 = never: busy for so long is MOLT_E_BUSY */
     bool usual;        /* one of many alike: what the last ones took is waited for at once */
+    bool brief;        /* no status is waited for longer than DFU_TRANSFER_MS */
     bool may_go;       /* once at work, its first silence is MOLT_E_USB_GONE */
 };
 
@@ -59,6 +61,7 @@ static inline struct molt_wire_wait molt_wire_waiting(const char *word, uint64_t
     wait.limit_ms = limit_ms;
     wait.stuck_ms = 0;
     wait.usual = false;
+    wait.brief = false;
     wait.may_go = false;
     return wait;
 }

@@ -56,7 +56,8 @@ int molt_dfu_download(struct molt_dfu *dfu, const uint8_t *data, uint32_t n, str
     molt_wire_begin(dfu);
     while (code == MOLT_OK && at < n) {
         uint32_t piece = n - at < step ? n - at : step;
-        struct molt_wire_wait wait = molt_wire_waiting("download", at, n, DFU_COMMAND_MS);
+        struct molt_wire_wait wait = molt_wire_waiting("download", at, n, DFU_PLAIN_MS);
+        wait.brief = true;
         code = molt_wire_ask(dfu, wait.word, at, n);
         if (code == MOLT_OK) {
             code = send_block(dfu, data + at, (uint16_t)piece, &wait);
@@ -101,6 +102,7 @@ static int manifested(struct molt_dfu *dfu)
 int molt_dfu_manifest(struct molt_dfu *dfu, struct molt_diag *diag)
 {
     struct molt_wire_wait wait = molt_wire_waiting("manifest", 0, 0, DFU_MANIFEST_MS);
+    wait.brief = true;
     wait.may_go = !(dfu->attributes & MOLT_DFU_TOLERANT);
     int code = dfu->last_known && dfu->last.state == MOLT_DFU_DOWNLOAD_IDLE ? MOLT_AGAIN
                                                                             : MOLT_E_DFU_STATE;

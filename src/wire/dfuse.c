@@ -263,22 +263,20 @@ int molt_dfuse_read(struct molt_dfu *dfu, uint32_t address, uint8_t *buffer, uin
 static int unstick(struct molt_dfu *dfu, uint32_t address, uint32_t size)
 {
     uint8_t sample[64];
-    for (uint32_t i = 0; i < 2; i++) {
-        int code = molt_wire_transfer(dfu, DFU_CLRSTATUS, 0, NULL, 0, DFU_TRANSFER_MS);
+    int error = MOLT_E_TIMEOUT;
+    dfu->last.state = MOLT_DFU_DOWNLOAD_BUSY;
+    for (uint32_t i = 0; i < 6 && dfu->last.state != MOLT_DFU_IDLE;
+         i++) { /* with room for faults */
+        int cleared = molt_wire_transfer(dfu, DFU_CLRSTATUS, 0, NULL, 0, DFU_TRANSFER_MS);
+        int code = cleared == MOLT_E_USB_GONE ? cleared : molt_wire_poll(dfu, DFU_TRANSFER_MS);
         if (code == MOLT_E_USB_GONE) {
             return code;
         }
-        code = molt_wire_poll(dfu, DFU_TRANSFER_MS);
-        if (code < 0) {
-            return code;
-        }
-        if (dfu->last.state == MOLT_DFU_IDLE) {
-            break;
-        }
+        error = code < 0 ? code : cleared < 0 ? cleared : error;
     }
     if (dfu->last.state != MOLT_DFU_IDLE) {
         molt_wire_forget(dfu);
-        return MOLT_E_TIMEOUT;
+        return error;
     }
     molt_wire_begin(dfu);
     for (uint32_t i = 0; i < 3; i++) {

@@ -89,6 +89,17 @@ static bool is_erased(struct dfu_rig *rig)
     return blank(sector(rig), 0x4000);
 }
 
+/* Where an H743 sticks. */
+static int erase_past(struct dfu_rig *rig)
+{
+    return molt_dfuse_erase_page(&rig->dfu, 0x08120000, 0x20000, NULL);
+}
+
+static bool is_erased_past(struct dfu_rig *rig)
+{
+    return blank(rig->flash + 0x120000, 0x20000);
+}
+
 static int erase_all(struct dfu_rig *rig)
 {
     return molt_dfuse_erase_all(&rig->dfu, rig->flash_size, NULL);
@@ -194,6 +205,7 @@ static const struct operation operations[] = {
     {"read", "stm32c5", fill_data, read_it, is_read},
     {"erase", "stm32f405", fill, erase_it, is_erased},
     {"erase", "mboot", fill, erase_it, is_erased},
+    {"erase", "stm32h743", fill, erase_past, is_erased_past},
     {"mass erase", "stm32f405", fill, erase_all, is_all_erased},
     {"mass erase", "stm32l476", fill, erase_all, is_all_erased},
     {"unprotect", "stm32f405", protect, unprotect, is_unprotected},
