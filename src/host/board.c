@@ -1,19 +1,11 @@
 /* A simulated board's folder: made, opened, booted, closed. */
-#define _GNU_SOURCE /* flock, O_CLOEXEC */
 #include "molt/host/board.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "host/board_internal.h"
-#include "host/hold.h"
 #include "molt/crypto.h"
 #include "molt/espimage.h"
 #include "molt/host/file.h"
@@ -21,17 +13,6 @@
 
 #define SEED          0x6d6f6c74u /* of weak cells: a run can be repeated */
 #define DEFAULT_FLASH 0x400000u
-
-void board_file(char path[BOARD_PATH], const char *folder, const char *file)
-{
-    snprintf(path, BOARD_PATH, "%s/%s", folder, file);
-}
-
-static int fail_path(struct molt_message *message, const char *path, const char *what)
-{
-    int number = errno;
-    return molt_fail(message, molt_errno(number), "%s: %s: %s", path, what, strerror(number));
-}
 
 /* Facts that were given, made whole and checked. */
 static int complete_facts(struct molt_board_facts *facts, struct molt_message *message)
@@ -106,33 +87,15 @@ static int fill_flash(struct molt_board_facts *facts, const struct molt_target *
     return MOLT_OK;
 }
 
-static int make_folder(const char *path, const struct molt_board_facts *facts, const uint8_t *bytes,
-                       struct molt_message *message)
+struct made {
+    const char *path;
+    const struct molt_board_facts *facts;
+};
+
+static int save_facts(const void *context, struct molt_message *message)
 {
-    char file[BOARD_PATH];
-    sigset_t before;
-    hold_begin(&before); /* half a folder would be no board */
-    if (mkdir(path, 0777) != 0) {
-        int number = errno;
-        hold_end(&before);
-        errno = number;
-        return errno == EEXIST
-                   ? molt_fail(message, MOLT_E_EXISTS,
-                               "%s: is there already: remove it, or give the board another name",
-                               path)
-                   : fail_path(message, path, "cannot make the board's folder");
-    }
-    board_file(file, path, "flash.bin");
-    int error = molt_file_write(file, bytes, facts->flash_size, 0666, MOLT_FILE_REPLACE, message);
-    if (error >= 0) {
-        error = board_facts_save(path, facts, message);
-    }
-    if (error < 0) {
-        unlink(file);
-        rmdir(path);
-    }
-    hold_end(&before);
-    return error;
+    const struct made *made = context;
+    return board_facts_save(made->path, made->facts, message);
 }
 
 int molt_board_create(const char *path, const struct molt_board_facts *facts, const char *dump,
@@ -141,11 +104,10 @@ int molt_board_create(const char *path, const struct molt_board_facts *facts, co
     struct molt_board_facts complete = *facts;
     struct molt_target target;
     uint8_t *bytes = NULL;
-    if (strlen(path) >= sizeof((struct molt_board *)NULL)->path || !path[0]) {
-        return molt_fail(message, MOLT_E_ARGUMENT, "the board's folder has %s",
-                         path[0] ? "too long a name" : "no name");
+    int error = board_dir_name(path, sizeof((struct molt_board *)NULL)->path, message);
+    if (error >= 0) {
+        error = complete_facts(&complete, message);
     }
-    int error = complete_facts(&complete, message);
     if (error < 0) {
         return error;
     }
@@ -157,38 +119,11 @@ int molt_board_create(const char *path, const struct molt_board_facts *facts, co
         molt_target_close(&target, NULL);
     }
     if (error >= 0) {
-        error = make_folder(path, &complete, bytes, message);
+        struct made made = {path, &complete};
+        error = board_dir_make(path, bytes, complete.flash_size, save_facts, &made, message);
     }
     free(bytes);
     return error;
-}
-
-static int lock(struct molt_board *board, struct molt_message *message)
-{
-    char file[BOARD_PATH];
-    struct stat info;
-    if (stat(board->path, &info) != 0) {
-        return fail_path(message, board->path, "cannot open the simulated board");
-    }
-    if (!S_ISDIR(info.st_mode)) {
-        return molt_fail(
-            message, MOLT_E_FORMAT,
-            "%s: is not a folder: a simulated board is a folder made by 'molt sim new'",
-            board->path);
-    }
-    board_file(file, board->path, "board.json");
-    if (access(file, F_OK) == 0) { /* no lock file is left in a folder that is no board */
-        board_file(file, board->path, "lock");
-        board->lock_fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (board->lock_fd < 0) {
-            return fail_path(message, file, "cannot lock the board");
-        }
-        if (flock(board->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-            return molt_fail(message, errno == EWOULDBLOCK ? MOLT_E_BUSY : molt_errno(errno),
-                             "%s: the board is in use by another process", board->path);
-        }
-    }
-    return board_facts_load(board->path, &board->facts, message);
 }
 
 /* A torn operation left weak cells, or an erase healed some: that is kept at once, so that a killed
@@ -206,30 +141,11 @@ static void keep_weak(void *context, uint32_t offset, uint32_t n)
 
 static int map_flash(struct molt_board *board, struct molt_message *message)
 {
-    char file[BOARD_PATH];
-    struct stat info;
+    uint8_t *bytes = NULL;
     uint32_t size = board->facts.flash_size;
-    board_file(file, board->path, "flash.bin");
-    board->flash_fd = open(file, O_RDWR | O_CLOEXEC);
-    if (board->flash_fd < 0 || fstat(board->flash_fd, &info) != 0) {
-        return fail_path(message, file, "cannot open the flash");
-    }
-    if (info.st_size != (off_t)size || !S_ISREG(info.st_mode)) {
-        return molt_fail(message, MOLT_E_FORMAT,
-                         "%s: expected a file of %u bytes as board.json says, found %s%lld: put "
-                         "the right file there, or make the board anew with 'molt sim new'",
-                         file, size, S_ISREG(info.st_mode) ? "" : "no file but ",
-                         (long long)info.st_size);
-    }
-    int number = posix_fallocate(board->flash_fd, 0, (off_t)size); /* a hole on a full disk would
-                                                                      be a SIGBUS later */
-    if (number != 0) {
-        errno = number;
-        return fail_path(message, file, "cannot open the flash");
-    }
-    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, board->flash_fd, 0);
-    if (bytes == MAP_FAILED) {
-        return fail_path(message, file, "cannot map the flash");
+    int error = board_dir_map(board->path, size, &board->flash_fd, &bytes, message);
+    if (error < 0) {
+        return error;
     }
     molt_nor_init(&board->nor, bytes, size, SEED);
     board->nor.changed = keep_weak;
@@ -240,16 +156,8 @@ static int map_flash(struct molt_board *board, struct molt_message *message)
 
 static void release(struct molt_board *board)
 {
-    if (board->nor.bytes) {
-        munmap(board->nor.bytes, board->nor.size);
-    }
+    board_dir_release(board->nor.bytes, board->nor.size, board->flash_fd, board->lock_fd);
     molt_nor_free(&board->nor);
-    if (board->flash_fd >= 0) {
-        close(board->flash_fd);
-    }
-    if (board->lock_fd >= 0) {
-        close(board->lock_fd);
-    }
     memset(board, 0, sizeof *board);
     board->flash_fd = board->lock_fd = -1;
 }
@@ -258,12 +166,15 @@ int molt_board_open(struct molt_board *board, const char *path, struct molt_mess
 {
     memset(board, 0, sizeof *board);
     board->flash_fd = board->lock_fd = -1;
-    if (strlen(path) >= sizeof board->path || !path[0]) {
-        return molt_fail(message, MOLT_E_ARGUMENT, "the board's folder has %s",
-                         path[0] ? "too long a name" : "no name");
+    int error = board_dir_name(path, sizeof board->path, message);
+    if (error < 0) {
+        return error;
     }
     memcpy(board->path, path, strlen(path) + 1);
-    int error = lock(board, message);
+    error = board_dir_lock(path, &board->lock_fd, message);
+    if (error >= 0) {
+        error = board_facts_load(path, &board->facts, message);
+    }
     if (error >= 0) {
         error = map_flash(board, message);
     }

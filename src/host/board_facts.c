@@ -57,7 +57,7 @@ int board_facts_save(const char *folder, const struct molt_board_facts *facts,
     return error;
 }
 
-static bool get_text(const json_t *root, const char *key, char *to, size_t size)
+bool board_get_text(const json_t *root, const char *key, char *to, size_t size)
 {
     const char *text = json_string_value(json_object_get(root, key));
     if (!text || strlen(text) >= size || !molt_board_text_ok(text)) {
@@ -67,7 +67,7 @@ static bool get_text(const json_t *root, const char *key, char *to, size_t size)
     return true;
 }
 
-static bool get_number(const json_t *root, const char *key, uint64_t limit, uint64_t *to)
+bool board_get_number(const json_t *root, const char *key, uint64_t limit, uint64_t *to)
 {
     const json_t *value = json_object_get(root, key);
     json_int_t number = json_integer_value(value);
@@ -81,14 +81,14 @@ static bool get_number(const json_t *root, const char *key, uint64_t limit, uint
 static bool get_u32(const json_t *root, const char *key, uint32_t *to)
 {
     uint64_t number;
-    if (!get_number(root, key, UINT32_MAX, &number)) {
+    if (!board_get_number(root, key, UINT32_MAX, &number)) {
         return false;
     }
     *to = (uint32_t)number;
     return true;
 }
 
-static bool get_bool(const json_t *root, const char *key, bool *to)
+bool board_get_bool(const json_t *root, const char *key, bool *to)
 {
     const json_t *value = json_object_get(root, key);
     *to = json_is_true(value);
@@ -106,27 +106,27 @@ static const char *parse(const json_t *root, struct molt_board_facts *facts)
 {
     char revision[12];
     uint64_t format;
-    if (!get_number(root, "format", FORMAT, &format) || format != FORMAT) {
+    if (!board_get_number(root, "format", FORMAT, &format) || format != FORMAT) {
         return "format";
     }
     const struct molt_chip *chip;
-    if (!get_text(root, "chip", facts->chip, sizeof facts->chip) ||
+    if (!board_get_text(root, "chip", facts->chip, sizeof facts->chip) ||
         !(chip = board_chip(facts->chip))) {
         return "chip";
     }
     facts->boot.chip_id = chip->chip_id;
-    if (!get_text(root, "name", facts->name, sizeof facts->name) || !facts->name[0]) {
+    if (!board_get_text(root, "name", facts->name, sizeof facts->name) || !facts->name[0]) {
         return "name";
     }
-    if (!get_text(root, "revision", revision, sizeof revision) ||
+    if (!board_get_text(root, "revision", revision, sizeof revision) ||
         molt_board_parse_revision(revision) < 0) {
         return "revision";
     }
     facts->boot.revision = (uint16_t)molt_board_parse_revision(revision);
-    if (!get_bool(root, "rollback", &facts->boot.rollback)) {
+    if (!board_get_bool(root, "rollback", &facts->boot.rollback)) {
         return "rollback";
     }
-    if (!get_bool(root, "legacy_revision", &facts->boot.legacy_revision)) {
+    if (!board_get_bool(root, "legacy_revision", &facts->boot.legacy_revision)) {
         return "legacy_revision";
     }
     if (!get_u32(root, "flash_size", &facts->flash_size) || facts->flash_size < 0x10000 ||
@@ -141,20 +141,20 @@ static const char *parse(const json_t *root, struct molt_board_facts *facts)
     if (!get_u32(root, "min_bootloader", &facts->min_bootloader)) {
         return "min_bootloader";
     }
-    if (!get_text(root, "running", facts->running, sizeof facts->running)) {
+    if (!board_get_text(root, "running", facts->running, sizeof facts->running)) {
         return "running";
     }
     if (!get_u32(root, "running_offset", &facts->running_offset) ||
         facts->running_offset >= facts->flash_size) {
         return "running_offset";
     }
-    if (!get_text(root, "reset_cause", facts->reset_cause, sizeof facts->reset_cause)) {
+    if (!board_get_text(root, "reset_cause", facts->reset_cause, sizeof facts->reset_cause)) {
         return "reset_cause";
     }
-    if (!get_number(root, "boots", INT64_MAX, &facts->boots)) {
+    if (!board_get_number(root, "boots", INT64_MAX, &facts->boots)) {
         return "boots";
     }
-    return get_bool(root, "power_failed", &facts->power_failed) ? NULL : "power_failed";
+    return board_get_bool(root, "power_failed", &facts->power_failed) ? NULL : "power_failed";
 }
 
 static const char *expected_of(const char *key)

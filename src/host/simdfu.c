@@ -1,26 +1,12 @@
 /* A simulated DFU device's folder: made, opened, booted, closed. */
-#define _GNU_SOURCE /* flock, O_CLOEXEC */
 #include "molt/host/simdfu.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "host/hold.h"
 #include "host/simdfu_internal.h"
 #include "molt/host/file.h"
-
-static int fail_path(struct molt_message *message, const char *path, const char *what)
-{
-    int number = errno;
-    return molt_fail(message, molt_errno(number), "%s: %s: %s", path, what, strerror(number));
-}
 
 /* FF, and the bytes of the file at the start. */
 static int fill_flash(struct molt_simdfu *board, const char *file, struct molt_message *message)
@@ -45,33 +31,9 @@ static int fill_flash(struct molt_simdfu *board, const char *file, struct molt_m
     return MOLT_OK;
 }
 
-static int make_folder(struct molt_simdfu *board, struct molt_message *message)
+static int save(const void *context, struct molt_message *message)
 {
-    char file[BOARD_PATH];
-    sigset_t before;
-    hold_begin(&before); /* half a folder would be no board */
-    if (mkdir(board->path, 0777) != 0) {
-        int number = errno;
-        hold_end(&before);
-        errno = number;
-        return errno == EEXIST
-                   ? molt_fail(message, MOLT_E_EXISTS,
-                               "%s: is there already: remove it, or give the board another name",
-                               board->path)
-                   : fail_path(message, board->path, "cannot make the board's folder");
-    }
-    board_file(file, board->path, "flash.bin");
-    int error =
-        molt_file_write(file, board->flash, board->flash_size, 0666, MOLT_FILE_REPLACE, message);
-    if (error >= 0) {
-        error = simdfu_save(board, message);
-    }
-    if (error < 0) {
-        unlink(file);
-        rmdir(board->path);
-    }
-    hold_end(&before);
-    return error;
+    return simdfu_save(context, message);
 }
 
 static struct molt_simdfu *make(const char *folder, struct molt_message *message, int *error)
@@ -80,10 +42,7 @@ static struct molt_simdfu *make(const char *folder, struct molt_message *message
     *error = MOLT_OK;
     if (!board) {
         *error = molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
-    } else if (strlen(folder) >= sizeof board->path || !folder[0]) {
-        *error = molt_fail(message, MOLT_E_ARGUMENT, "the board's folder has %s",
-                           folder[0] ? "too long a name" : "no name");
-    } else {
+    } else if ((*error = board_dir_name(folder, sizeof board->path, message)) >= 0) {
         board->lock_fd = board->flash_fd = -1;
         memcpy(board->path, folder, strlen(folder) + 1);
         return board;
@@ -116,87 +75,26 @@ int molt_simdfu_create(const char *folder, const char *profile, const char *name
     error = board->flash ? fill_flash(board, flash, message)
                          : molt_fail(message, MOLT_E_NO_MEMORY, "out of memory");
     if (error >= 0) {
-        error = make_folder(board, message);
+        error = board_dir_make(folder, board->flash, board->flash_size, save, board, message);
     }
     free(board->flash);
     free(board);
     return error;
 }
 
-static int lock(struct molt_simdfu *board, struct molt_message *message)
+static void release(struct molt_simdfu *board)
 {
-    char file[BOARD_PATH];
-    struct stat info;
-    if (stat(board->path, &info) != 0) {
-        return fail_path(message, board->path, "cannot open the simulated board");
-    }
-    if (!S_ISDIR(info.st_mode)) {
-        return molt_fail(
-            message, MOLT_E_FORMAT,
-            "%s: is not a folder: a simulated board is a folder made by 'molt sim new'",
-            board->path);
-    }
-    board_file(file, board->path, "board.json");
-    if (access(file, F_OK) != 0) {
-        return MOLT_OK; /* no board, as loading it tells */
-    }
-    board_file(file, board->path, "lock");
-    board->lock_fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (board->lock_fd < 0) {
-        return fail_path(message, file, "cannot lock the board");
-    }
-    if (flock(board->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        return molt_fail(message, errno == EWOULDBLOCK ? MOLT_E_BUSY : molt_errno(errno),
-                         "%s: the board is in use by another process", board->path);
-    }
-    return MOLT_OK;
+    board_dir_release(board->flash, board->flash_size, board->flash_fd, board->lock_fd);
+    free(board);
 }
 
 static int map_flash(struct molt_simdfu *board, struct molt_message *message)
 {
-    char file[BOARD_PATH];
-    struct stat info;
-    uint32_t size = molt_sim_dfu_flash_size(board->sim.profile);
-    board_file(file, board->path, "flash.bin");
-    board->flash_fd = open(file, O_RDWR | O_CLOEXEC);
-    if (board->flash_fd < 0 || fstat(board->flash_fd, &info) != 0) {
-        return fail_path(message, file, "cannot open the flash");
-    }
-    if (info.st_size != (off_t)size || !S_ISREG(info.st_mode)) {
-        return molt_fail(message, MOLT_E_FORMAT,
-                         "%s: expected a file of %u bytes, the flash of a %s, found %s%lld: put "
-                         "the right file there, or make the board anew with 'molt sim new'",
-                         file, size, board->home, S_ISREG(info.st_mode) ? "" : "no file but ",
-                         (long long)info.st_size);
-    }
-    int number = posix_fallocate(board->flash_fd, 0, (off_t)size); /* a hole on a full disk would
-                                                                      be a SIGBUS later */
-    if (number != 0) {
-        errno = number;
-        return fail_path(message, file, "cannot open the flash");
-    }
-    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, board->flash_fd, 0);
-    if (bytes == MAP_FAILED) {
-        return fail_path(message, file, "cannot map the flash");
-    }
-    board->flash = bytes;
-    board->flash_size = size;
-    board->sim.flash = bytes;
-    return MOLT_OK;
-}
-
-static void release(struct molt_simdfu *board)
-{
-    if (board->flash) {
-        munmap(board->flash, board->flash_size);
-    }
-    if (board->flash_fd >= 0) {
-        close(board->flash_fd);
-    }
-    if (board->lock_fd >= 0) {
-        close(board->lock_fd);
-    }
-    free(board);
+    board->flash_size = molt_sim_dfu_flash_size(board->sim.profile);
+    int error =
+        board_dir_map(board->path, board->flash_size, &board->flash_fd, &board->flash, message);
+    board->sim.flash = board->flash;
+    return error;
 }
 
 int molt_simdfu_open(struct molt_simdfu **board, const char *folder, struct molt_message *message)
@@ -207,7 +105,7 @@ int molt_simdfu_open(struct molt_simdfu **board, const char *folder, struct molt
     if (!made) {
         return error;
     }
-    error = lock(made, message);
+    error = board_dir_lock(made->path, &made->lock_fd, message);
     if (error >= 0) {
         error = simdfu_load(made, message);
     }

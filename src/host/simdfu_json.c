@@ -82,50 +82,25 @@ int simdfu_save(const struct molt_simdfu *board, struct molt_message *message)
     return error;
 }
 
-static bool number_of(const json_t *root, const char *key, uint64_t limit, uint64_t *to)
-{
-    const json_t *value = json_object_get(root, key);
-    json_int_t number = json_integer_value(value);
-    *to = (uint64_t)number;
-    return json_is_integer(value) && number >= 0 && (uint64_t)number <= limit;
-}
-
-static bool text_of(const json_t *root, const char *key, char *to, size_t size)
-{
-    const char *text = json_string_value(json_object_get(root, key));
-    if (!text || strlen(text) >= size || !molt_board_text_ok(text)) {
-        return false;
-    }
-    memcpy(to, text, strlen(text) + 1);
-    return true;
-}
-
-static bool bool_of(const json_t *root, const char *key, bool *to)
-{
-    const json_t *value = json_object_get(root, key);
-    *to = json_is_true(value);
-    return json_is_boolean(value);
-}
-
 static const char *parse_state(const json_t *root, struct molt_sim_dfu *sim)
 {
     uint64_t state, status, alternate, pointer, jump, jumped_to;
-    if (!number_of(root, "state", 10, &state)) {
+    if (!board_get_number(root, "state", 10, &state)) {
         return "state";
     }
-    if (!number_of(root, "status", 15, &status)) {
+    if (!board_get_number(root, "status", 15, &status)) {
         return "status";
     }
-    if (!number_of(root, "alternate", sim->profile->alternate_count - 1u, &alternate)) {
+    if (!board_get_number(root, "alternate", sim->profile->alternate_count - 1u, &alternate)) {
         return "alternate";
     }
-    if (!number_of(root, "pointer", UINT32_MAX, &pointer)) {
+    if (!board_get_number(root, "pointer", UINT32_MAX, &pointer)) {
         return "pointer";
     }
-    if (!number_of(root, "jump", UINT32_MAX, &jump)) {
+    if (!board_get_number(root, "jump", UINT32_MAX, &jump)) {
         return "jump";
     }
-    if (!number_of(root, "jumped_to", UINT32_MAX, &jumped_to)) {
+    if (!board_get_number(root, "jumped_to", UINT32_MAX, &jumped_to)) {
         return "jumped_to";
     }
     sim->state = (uint8_t)state;
@@ -141,17 +116,17 @@ static const char *parse_state(const json_t *root, struct molt_sim_dfu *sim)
 static const char *parse_flags(const json_t *root, struct molt_sim_dfu *sim)
 {
     bool on_bus;
-    if (!bool_of(root, "on_bus", &on_bus)) {
+    if (!board_get_bool(root, "on_bus", &on_bus)) {
         return "on_bus";
     }
     sim->gone = !on_bus;
-    if (!bool_of(root, "boot0", &sim->boot0)) {
+    if (!board_get_bool(root, "boot0", &sim->boot0)) {
         return "boot0";
     }
-    if (!bool_of(root, "jumped", &sim->jumped)) {
+    if (!board_get_bool(root, "jumped", &sim->jumped)) {
         return "jumped";
     }
-    return bool_of(root, "read_protected", &sim->read_protected) ? NULL : "read_protected";
+    return board_get_bool(root, "read_protected", &sim->read_protected) ? NULL : "read_protected";
 }
 
 static const char *parse_memory(const json_t *root, struct molt_sim_dfu *sim)
@@ -187,12 +162,12 @@ static const char *parse_counters(const json_t *counters, struct molt_simdfu *bo
     struct molt_sim_dfu *sim = &board->sim;
     const json_t *erases = json_object_get(counters, "erases");
     uint64_t mass_erases;
-    if (!number_of(counters, "time_us", INT64_MAX / 2, &sim->time_us) ||
-        !number_of(counters, "transfers", INT64_MAX, &board->transfers) ||
-        !number_of(counters, "mass_erases", UINT32_MAX, &mass_erases) ||
-        !number_of(counters, "bytes_programmed", INT64_MAX, &sim->bytes_programmed) ||
-        !number_of(counters, "bytes_uploaded", INT64_MAX, &sim->bytes_uploaded) ||
-        !number_of(counters, "over_programmed", INT64_MAX, &sim->over_programmed) ||
+    if (!board_get_number(counters, "time_us", INT64_MAX / 2, &sim->time_us) ||
+        !board_get_number(counters, "transfers", INT64_MAX, &board->transfers) ||
+        !board_get_number(counters, "mass_erases", UINT32_MAX, &mass_erases) ||
+        !board_get_number(counters, "bytes_programmed", INT64_MAX, &sim->bytes_programmed) ||
+        !board_get_number(counters, "bytes_uploaded", INT64_MAX, &sim->bytes_uploaded) ||
+        !board_get_number(counters, "over_programmed", INT64_MAX, &sim->over_programmed) ||
         !json_is_array(erases) || json_array_size(erases) > MOLT_SIM_DFU_SECTORS) {
         return "counters";
     }
@@ -216,9 +191,10 @@ static const char *parse_fault(const json_t *root, struct molt_sim_dfu *sim)
     if (!fault) {
         return NULL;
     }
-    if (!number_of(fault, "at_transfer", UINT32_MAX, &at) ||
-        !text_of(fault, "kind", kind, sizeof kind) ||
-        (json_object_get(fault, "count") && !number_of(fault, "count", UINT32_MAX, &count))) {
+    if (!board_get_number(fault, "at_transfer", UINT32_MAX, &at) ||
+        !board_get_text(fault, "kind", kind, sizeof kind) ||
+        (json_object_get(fault, "count") &&
+         !board_get_number(fault, "count", UINT32_MAX, &count))) {
         return "fault";
     }
     sim->fault.at_transfer = (uint32_t)at;
@@ -237,19 +213,19 @@ static const char *parse(const json_t *root, struct molt_simdfu *board)
 {
     char profile[32];
     const struct molt_sim_dfu_profile *known = NULL;
-    if (!text_of(root, "chip", board->home, sizeof board->home) ||
+    if (!board_get_text(root, "chip", board->home, sizeof board->home) ||
         !molt_sim_dfu_profile_named(board->home)) {
         return "chip";
     }
-    if (!text_of(root, "profile", profile, sizeof profile) ||
+    if (!board_get_text(root, "profile", profile, sizeof profile) ||
         !(known = molt_sim_dfu_profile_named(profile))) {
         return "profile";
     }
     molt_sim_dfu_init(&board->sim, known, NULL);
-    if (!text_of(root, "name", board->name, sizeof board->name)) {
+    if (!board_get_text(root, "name", board->name, sizeof board->name)) {
         return "name";
     }
-    if (!text_of(root, "serial", board->sim.serial, sizeof board->sim.serial)) {
+    if (!board_get_text(root, "serial", board->sim.serial, sizeof board->sim.serial)) {
         return "serial";
     }
     const char *wrong = parse_state(root, &board->sim);
@@ -317,7 +293,7 @@ int simdfu_load(struct molt_simdfu *board, struct molt_message *message)
                           board->path, chip ? chip : "board");
     } else if (root) {
         uint64_t format;
-        bool known = number_of(root, "format", FORMAT, &format) && format == FORMAT;
+        bool known = board_get_number(root, "format", FORMAT, &format) && format == FORMAT;
         const char *wrong = known ? parse(root, board) : "format";
         error = wrong ? molt_fail(message, MOLT_E_FORMAT,
                                   "%s: \"%s\" is missing or wrong: correct it, or make the board "
