@@ -18,6 +18,9 @@ static bool simulated_is_there(struct molt_sim_dfu *model)
 /* 1 = there, 0 = not yet, or an error. A transport of the caller's tells by answering. */
 static int look(struct molt_dfu_session *session, struct molt_message *message)
 {
+    if (session->opened && !session->device.path[0]) {
+        return 0; /* nobody knows where it was plugged in */
+    }
     if (session->opened) {
         return molt_usb_present(session->device.path, session->device.address, message);
     }
