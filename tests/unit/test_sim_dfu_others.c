@@ -490,6 +490,52 @@ static void test_trace(void **state)
     sim_rig_free(rig);
 }
 
+static uint32_t draw(uint64_t *seed)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*seed >> 33);
+}
+
+/* Requests of any kind, in any state: the model stays inside its memory (sanitizers watch), and in
+ * the states and status codes that there are. */
+static void test_anything(void **state)
+{
+    (void)state;
+    static const uint8_t types[] = {0x21, 0xA1, 0x80, 0x00, 0x81, 0x01, 0x82, 0xC0};
+    static uint8_t data[65536];
+    uint64_t seed = 1;
+    for (uint32_t n = 0; molt_sim_dfu_profile_at(n); n++) {
+        struct sim_rig *rig = sim_rig_plug(molt_sim_dfu_profile_at(n)->name);
+        for (int i = 0; i < 4000; i++) {
+            uint32_t what = draw(&seed);
+            uint8_t type = types[what % 4 < 3 ? what / 4 % 2 : what / 4 % 8];
+            uint8_t request = (uint8_t)(draw(&seed) % 13);
+            uint16_t value = (uint16_t)(draw(&seed) % 3 ? draw(&seed) % 5 : draw(&seed));
+            uint16_t length = (uint16_t)(draw(&seed) % 4 ? draw(&seed) % 10 : draw(&seed));
+            data[0] = (uint8_t)(draw(&seed) % 2 ? 0x41 : 0x21);
+            for (int k = 1; k < 16; k++) {
+                data[k] = (uint8_t)(draw(&seed) % 2 ? draw(&seed) : k == 4 ? 0x08 : 0);
+            }
+            int result =
+                rig->usb.ops->control(rig->usb.context, type, request, value, 0, data, length, 100);
+            assert_true(result <= length);
+            assert_in_range(rig->sim.state, 0, 10);
+            assert_in_range(rig->sim.status, 0, 15);
+            if (draw(&seed) % 50 == 0) {
+                rig->usb.ops->reset(rig->usb.context);
+            }
+            rig->sim.read_protected = rig->sim.read_protected && draw(&seed) % 4;
+            molt_sim_dfu_wait(&rig->sim, draw(&seed) % 3 ? 0 : 20000000);
+            if (result == GONE) {
+                molt_sim_dfu_replug(&rig->sim, draw(&seed) % 2);
+                molt_sim_dfu_usb(&rig->sim, &rig->usb);
+            }
+        }
+        assert_true(rig->sim.requests[GETSTATUS] > 0);
+        sim_rig_free(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,6 +554,7 @@ int main(void)
         cmocka_unit_test(test_unplugged_at_work),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_anything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
