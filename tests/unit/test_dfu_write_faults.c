@@ -118,7 +118,12 @@ static void small_pyboard(void)
 
 static void test_faults_f405(void **state)
 {
-    const struct simwork f405 = {"stm32f405", "usb:", prepare_blank_rest, run, done, REFUSES};
+    const struct simwork f405 = {.profile = "stm32f405",
+                                 .target = "usb:",
+                                 .prepare = prepare_blank_rest,
+                                 .run = run,
+                                 .done = done,
+                                 .also = REFUSES};
     (void)state;
     small_pyboard();
     assert_true(simdevice_faults(&f405) > 300);
@@ -127,7 +132,12 @@ static void test_faults_f405(void **state)
 
 static void test_faults_mass_erase(void **state)
 {
-    const struct simwork f405 = {"stm32f405", "usb:", prepare_blank_rest, run, done, REFUSES};
+    const struct simwork f405 = {.profile = "stm32f405",
+                                 .target = "usb:",
+                                 .prepare = prepare_blank_rest,
+                                 .run = run,
+                                 .done = done,
+                                 .also = REFUSES};
     (void)state;
     small_pyboard();
     work.request.mass_erase = work.request.overwrite_files = true;
@@ -138,7 +148,12 @@ static void test_faults_mass_erase(void **state)
 /* Small pages with other bytes beside the firmware's: those are kept through every fault. */
 static void test_faults_kept(void **state)
 {
-    const struct simwork l476 = {"stm32l476", "usb:", prepare, run, done, REFUSES};
+    const struct simwork l476 = {.profile = "stm32l476",
+                                 .target = "usb:",
+                                 .prepare = prepare,
+                                 .run = run,
+                                 .done = done,
+                                 .also = REFUSES};
     (void)state;
     setup();
     dfu_firmware_add(&work.firmware, FLASH, 1 * K, 1);
@@ -159,7 +174,12 @@ static void prepare_mboot(struct simdevice *device)
 
 static void test_faults_mboot(void **state)
 {
-    const struct simwork mboot = {"mboot", "usb:", prepare_mboot, run, done, REFUSES};
+    const struct simwork mboot = {.profile = "mboot",
+                                  .target = "usb:",
+                                  .prepare = prepare_mboot,
+                                  .run = run,
+                                  .done = done,
+                                  .also = REFUSES};
     (void)state;
     setup();
     dfu_firmware_add(&work.firmware, 0x80000000, 1 * K, 1);
@@ -228,7 +248,12 @@ static void packed_done(struct simdevice *device)
 /* For a boot loader that decrypts: in the file's order, without erasing or reading. */
 static void test_faults_packed(void **state)
 {
-    const struct simwork packed = {"mboot-packed", "usb:", prepare, run, packed_done, REFUSES};
+    const struct simwork packed = {.profile = "mboot-packed",
+                                   .target = "usb:",
+                                   .prepare = prepare,
+                                   .run = run,
+                                   .done = packed_done,
+                                   .also = REFUSES};
     (void)state;
     setup();
     add_chunk(FLASH + 32 * K, 4000, packed_plain);
