@@ -349,6 +349,44 @@ def test_unprotect(molt, board):
     molt.ok("dfu", "read", "sim:b", "0x08000000+4", "-o", "x.bin")
 
 
+# ---- devices without addresses ----
+
+@pytest.mark.parametrize("profile, then", [
+    ("plain", None), ("plain-intolerant", None), ("runtime", "runtime"), ("runtime-reset", "runtime")])
+def test_write_to_a_plain_device(molt, profile, then):
+    """Detached first where it runs its application; it starts what it got."""
+    made = Board(molt, profile, dfu.pattern(64 * K))
+    (molt.cwd / "fw.bin").write_bytes(firmware := dfu.pattern(5000, seed=3))
+    molt.ok("dfu", "write", "fw.bin", "sim:b")
+    assert made.flash()[:5000] == firmware
+    facts = made.facts()
+    assert facts["jumped"] and facts["on_bus"] == (then is not None) and facts["profile"] == (then or profile)
+
+
+def test_stay_in_dfu_mode(molt):
+    made = Board(molt, "plain", b"")
+    (molt.cwd / "fw.bin").write_bytes(dfu.pattern(1000))
+    molt.ok("dfu", "write", "fw.bin", "sim:b", "--stay")
+    assert made.facts()["on_bus"] and not made.facts()["jumped"]
+    molt.ok("dfu", "read", "sim:b", "-o", "x.bin", "--limit", "1000")
+    assert (molt.cwd / "x.bin").read_bytes() == dfu.pattern(1000)
+
+
+def test_a_file_for_another_device(molt):
+    """The suffix may name the device in either of its modes."""
+    made = Board(molt, "runtime", b"old")
+    (molt.cwd / "fw.bin").write_bytes(firmware := dfu.pattern(1000))
+    for product in ("0001", "0002", "0003"):
+        molt.ok("dfu", "pack", "--plain", "fw.bin", "-o", product + ".dfu", "-v", "1209", "-p", product)
+    told = molt.fails("dfu", "write", "0001.dfu", "sim:b")
+    assert "the file is for 1209:0001" in told and made.flash()[:3] == b"old"
+    for product in ("0002", "0003"):
+        molt.ok("sim", "boot", "sim:b")
+        molt.ok("dfu", "write", product + ".dfu", "sim:b")
+        assert made.flash()[:1000] == firmware
+        (made.folder / "flash.bin").write_bytes(bytes(64 * K))
+
+
 def keys_in(value):
     if isinstance(value, dict):
         return set(value).union(*map(keys_in, value.values()))
