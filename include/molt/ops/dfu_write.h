@@ -5,8 +5,8 @@
  *
  * The order of a write, so that a half-written firmware never starts: the sector with the vector
  * table is erased first, everything else is erased, written and read back, and the first 32 bytes
- * of the vector table are programmed last. Cut short at any point, the boot loader finds no firmware and
- * stays (mboot, ROM loaders that check for an empty flash), and a second run repairs.
+ * of the vector table are programmed last. Cut short at any point, the boot loader finds no
+ * firmware and stays (mboot, ROM loaders that check for an empty flash), and a second run repairs.
  */
 #ifndef MOLT_OPS_DFU_WRITE_H
 #define MOLT_OPS_DFU_WRITE_H
