@@ -82,7 +82,11 @@ static void print_left(const struct cli_args *args, const struct molt_dfu_sessio
         struct json_out json = {.out = stdout};
         json_open(&json, NULL, '{');
         json_text(&json, "target", session->name);
-        json_text(&json, "entry", session->dfu.dfuse ? entry : NULL);
+        if (session->dfu.dfuse) {
+            json_number(&json, "entry", left->entry);
+        } else {
+            json_nothing(&json, "entry");
+        }
         json_bool(&json, "vectors_found", left->entry_from_read);
         json_bool(&json, "gone", left->gone);
         json_bool(&json, "back", left->back);

@@ -309,7 +309,7 @@ def test_read_protection_is_explained(molt, board):
     ([], "0x08000000", True), (["0x08020000"], "0x08020000", False), (["--alt", "1"], "0x08000000", True)])
 def test_leave(molt, board, words, entry, found):
     told = molt.json("dfu", "leave", "sim:b", *words)
-    assert told == {"target": "sim:b", "entry": entry, "vectors_found": found, "gone": True, "back": False}
+    assert told == {"target": "sim:b", "entry": int(entry, 0), "vectors_found": found, "gone": True, "back": False}
     facts = board.facts()
     assert facts["jumped"] and facts["jumped_to"] == int(entry, 0) and not facts["on_bus"]
     assert "is not on the bus" in molt.fails("dfu", "leave", "sim:b")
