@@ -257,6 +257,31 @@ static void unprotect(void **state)
     simdevice_free(&device);
 }
 
+/* Protects it again as soon as it is back. */
+static void relapse(void *context, const struct molt_sim_dfu_transfer *transfer)
+{
+    struct molt_sim_dfu *sim = context;
+    (void)transfer;
+    sim->read_protected = sim->read_protected || sim->enumeration == 2;
+}
+
+static void protected_for_ever(void **state)
+{
+    (void)state;
+    struct simdevice device;
+    bool back;
+    simdevice_new(&device, "stm32f405");
+    device.sim.read_protected = true;
+    device.sim.trace = relapse;
+    device.sim.trace_context = &device.sim;
+    simdevice_open(&device, "usb:");
+    assert_int_equal(molt_dfu_unprotect_device(device.session, 2000, &back, NULL, &device.message),
+                     MOLT_E_DFU_PROTECTED);
+    assert_false(back);
+    assert_non_null(strstr(device.message.text, "protected as before"));
+    simdevice_free(&device);
+}
+
 static void no_unprotect(void **state)
 {
     (void)state;
@@ -372,6 +397,7 @@ int main(void)
         cmocka_unit_test(detach),
         cmocka_unit_test(never_back),
         cmocka_unit_test(unprotect),
+        cmocka_unit_test(protected_for_ever),
         cmocka_unit_test(no_unprotect),
         cmocka_unit_test(faults),
     };

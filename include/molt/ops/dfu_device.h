@@ -158,7 +158,8 @@ int molt_dfu_detach_device(struct molt_dfu_session *session, uint32_t wait_ms,
 int molt_dfu_unprotect_plan(struct molt_dfu_session *session, struct molt_plan *plan,
                             struct molt_message *message);
 /* Removes the read protection, which erases all flash. The device resets itself: gone is success.
- * wait_ms: until it is there again, besides the time that the erase takes; 0 = not. */
+ * wait_ms: until it is there again, besides the time that the erase takes; 0 = not.
+ * MOLT_E_DFU_PROTECTED: it is back, and protected as before. */
 int molt_dfu_unprotect_device(struct molt_dfu_session *session, uint32_t wait_ms, bool *back,
                               const struct molt_progress *progress, struct molt_message *message);
 

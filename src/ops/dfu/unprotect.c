@@ -65,6 +65,23 @@ int molt_dfu_unprotect_plan(struct molt_dfu_session *session, struct molt_plan *
     return MOLT_OK;
 }
 
+/* That it is gone and back says nothing of its protection; a byte that it gives does. */
+static int look_again(struct molt_dfu_session *session, struct molt_message *message)
+{
+    const struct molt_dfu_map *map = dfu_map_of(session);
+    uint8_t byte;
+    if (map->count == 0 || !(map->segment[0].access & MOLT_DFU_READABLE) ||
+        !dfu_can_upload(session) ||
+        molt_dfuse_read(&session->dfu, map->segment[0].start, &byte, 1, NULL) !=
+            MOLT_E_DFU_PROTECTED) {
+        return MOLT_OK;
+    }
+    return molt_fail(message, MOLT_E_DFU_PROTECTED,
+                     "%s: is back, and protected as before; expected it to give access: protection "
+                     "of level 2 cannot be lifted",
+                     session->name);
+}
+
 /* Off the bus at once, or silent until it is erased and resets: loaders differ. The erase is not in
  * wait_ms. */
 static int wait_until_back(struct molt_dfu_session *session, uint32_t began, uint32_t wait_ms,
@@ -73,7 +90,8 @@ static int wait_until_back(struct molt_dfu_session *session, uint32_t began, uin
     const struct molt_usb *usb = &session->usb;
     uint32_t elapsed = usb->ops->now_ms(usb->context) - began;
     uint32_t erase_ms = elapsed < VANISHES_MS ? VANISHES_MS - elapsed : 0;
-    return molt_dfu_session_back(session, erase_ms + wait_ms, message);
+    int error = molt_dfu_session_back(session, erase_ms + wait_ms, message);
+    return error ? error : look_again(session, message);
 }
 
 int molt_dfu_unprotect_device(struct molt_dfu_session *session, uint32_t wait_ms, bool *back,
