@@ -7,6 +7,9 @@
 
 #include "host/usb_internal.h"
 
+#define NOTICE_MS       500u
+#define NOTICE_EVERY_MS 20u
+
 uint32_t molt_usb_now_ms(void *context)
 {
     struct timespec now;
@@ -24,13 +27,35 @@ void molt_usb_sleep_ms(void *context, uint32_t ms)
     }
 }
 
+/* A kernel knows that a device was unplugged only when its hub says so: until then transfers just
+ * fail. Hubs are asked every 256 ms: USB 2.0, 11.12.1. Asks the system, not the device. */
+static bool is_gone(struct molt_usbdevice *opened)
+{
+    uint32_t began = molt_usb_now_ms(NULL);
+    do {
+        int configuration;
+        if (opened->api.get_configuration(opened->handle, &configuration) ==
+            LIBUSB_ERROR_NO_DEVICE) {
+            return true;
+        }
+        molt_usb_sleep_ms(NULL, NOTICE_EVERY_MS);
+    } while (molt_usb_now_ms(NULL) - began < NOTICE_MS);
+    return false;
+}
+
+static int error_of(struct molt_usbdevice *opened, int code)
+{
+    bool vague = code == LIBUSB_ERROR_IO || code == LIBUSB_ERROR_OTHER;
+    return vague && is_gone(opened) ? MOLT_E_USB_GONE : usb_api_error(code);
+}
+
 static int control(void *context, uint8_t type, uint8_t request, uint16_t value, uint16_t index,
                    uint8_t *data, uint16_t length, uint32_t timeout_ms)
 {
     struct molt_usbdevice *opened = context;
     int n = opened->api.control_transfer(opened->handle, type, request, value, index, data, length,
                                          timeout_ms ? timeout_ms : 1);
-    return n >= 0 ? n : usb_api_error(n);
+    return n >= 0 ? n : error_of(opened, n);
 }
 
 static int set_alternate(void *context, uint8_t interface, uint8_t alternate)
@@ -48,7 +73,7 @@ static int set_alternate(void *context, uint8_t interface, uint8_t alternate)
     }
     int code = opened->api.set_interface_alt_setting(opened->handle, interface, alternate);
     /* A device with one setting only may refuse to be asked: USB 2.0, 9.4.10. */
-    return code == LIBUSB_ERROR_PIPE && alternate == 0 ? MOLT_OK : usb_api_error(code);
+    return code == LIBUSB_ERROR_PIPE && alternate == 0 ? MOLT_OK : error_of(opened, code);
 }
 
 static int reset(void *context)

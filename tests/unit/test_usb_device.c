@@ -437,6 +437,13 @@ static void test_errors(void **state)
         assert_int_equal(usb.ops->reset(usb.context), codes[i].error);
         assert_int_equal(fake.claimed, 0);
     }
+    fake.get_configuration_error = LIBUSB_ERROR_NO_DEVICE; /* what the system says when asked */
+    fake.claim_error = 0;
+    fake.transfer_result = LIBUSB_ERROR_IO;
+    assert_int_equal(usb.ops->control(usb.context, 0xA1, 3, 0, 0, bytes, 6, 100), MOLT_E_USB_GONE);
+    fake.alternate_error = LIBUSB_ERROR_OTHER;
+    assert_int_equal(usb.ops->set_alternate(usb.context, 2, 1), MOLT_E_USB_GONE);
+    fake.get_configuration_error = 0;
     fake.reset_result = LIBUSB_ERROR_NOT_FOUND; /* it came back as another device */
     assert_int_equal(usb.ops->reset(usb.context), MOLT_E_USB_GONE);
     fake.reset_result = 0;
