@@ -1,6 +1,6 @@
 #!/bin/bash
-# soak.sh: `make soak`. The long sweeps: every power cut with a second one during the recovery, every cut inside a board, and every
-# parser fuzzed.
+# soak.sh: `make soak`. The long sweeps: every power cut with a second one during the recovery, every cut inside a board, USB DFU on
+# a real kernel, and every parser fuzzed.
 #   MOLT_SOAK_STEP   a second cut at every n-th operation of the recovery (7)
 #   FUZZ_SECONDS     for each fuzz target (60)
 set -eu
@@ -11,6 +11,8 @@ cmake --build build
 echo '== power cuts, with a second cut during the recovery'
 MOLT_SOAK=1 build/test_power
 scripts/test.sh venv native micropython
+echo "== USB DFU on a real kernel's USB, in an emulated machine"
+scripts/usbip.sh
 echo '== mutations of the rules'
 build/venv/bin/python scripts/mutate.py
 echo '== power cuts inside a simulated board, every operation in three ways, each to its end'

@@ -21,8 +21,8 @@ DNLOAD, UPLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT = 1, 2, 3, 4, 5, 6
 
 
 def mock():
-    """dfu_device beside the command under test."""
-    path = pathlib.Path(molt_path()).parent / "dfu_device"
+    """dfu_device beside the command under test; or $MOLT_DFU_BUS, as in a guest with a bus of its kernel (scripts/usbip.sh)."""
+    path = pathlib.Path(os.environ.get("MOLT_DFU_BUS") or pathlib.Path(molt_path()).parent / "dfu_device")
     assert path.exists(), "%s: build it (scripts/packages.sh brings libumockdev-dev)" % path
     return path
 

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE /* clock_gettime */
 #include "bus.h"
+#include "serve.h"
 
 #include <errno.h>
 #include <linux/usbdevice_fs.h>
@@ -9,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include <umockdev.h>
+#include <unistd.h>
 
 #define PARENT     "/devices/pci0000:00/usb1"
 #define SETUP      8u     /* bytes of the setup packet before a control URB's data: USB 2.0, 9.3 */
@@ -43,43 +45,21 @@ struct bus {
     pthread_mutex_t lock;
 };
 
-static uint64_t clock_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
-
 static void pause_us(uint64_t us)
 {
     struct timespec time = {(time_t)(us / 1000000u), (long)(us % 1000000u * 1000u)};
     nanosleep(&time, NULL);
 }
 
-/* The model's clock follows ours. */
 static void follow(struct port *port)
 {
-    uint64_t now = clock_us() - port->bus->start_us;
-    if (now > port->sim->time_us) {
-        molt_sim_dfu_wait(port->sim, now - port->sim->time_us);
-    }
+    bus_follow(port->sim, port->bus->start_us);
 }
 
-static void trace(void *context, const struct molt_sim_dfu_transfer *t)
+static void trace(void *context, const struct molt_sim_dfu_transfer *transfer)
 {
     const struct port *port = context;
-    FILE *out = port->bus->trace;
-    fprintf(out,
-            "{\"device\": %u, \"number\": %u, \"time_us\": %llu, \"type\": %u, \"request\": %u, "
-            "\"value\": %u, \"index\": %u, \"length\": %u, \"result\": %d, \"state\": %u, "
-            "\"status\": %u, \"data\": \"",
-            port->number, t->number, (unsigned long long)t->time_us, t->type, t->request, t->value,
-            t->index, t->length, t->result, t->state, t->status);
-    int n = t->type & 0x80 ? t->result : t->length;
-    for (int i = 0; i < n && i < 16; i++) {
-        fprintf(out, "%02x", t->data[i]);
-    }
-    fprintf(out, "\"}\n");
+    bus_trace_line(port->bus->trace, port->number, transfer);
 }
 
 static int urb_status(int error)
@@ -102,14 +82,6 @@ static void drop_urb(struct port *port)
     g_clear_object(&port->urb.data);
 }
 
-static int control(struct port *port, uint8_t *packet, uint16_t length)
-{
-    return port->usb.ops->control(port->usb.context, packet[0], packet[1],
-                                  (uint16_t)(packet[2] | packet[3] << 8),
-                                  (uint16_t)(packet[4] | packet[5] << 8), packet + SETUP, length,
-                                  0 /* the client waits as long as it likes, then discards */);
-}
-
 static void submit(struct port *port, UMockdevIoctlClient *client, UMockdevIoctlData *arg)
 {
     UMockdevIoctlData *data =
@@ -129,7 +101,8 @@ static void submit(struct port *port, UMockdevIoctlClient *client, UMockdevIoctl
         data, offsetof(struct usbdevfs_urb, buffer), (gsize)urb.buffer_length, NULL);
     follow(port);
     uint64_t before = port->sim->time_us;
-    int result = control(port, buffer->data, (uint16_t)(urb.buffer_length - (int)SETUP));
+    int result = bus_control(&port->usb, buffer->data, buffer->data + SETUP,
+                             (uint16_t)(urb.buffer_length - (int)SETUP));
     if (result == MOLT_E_USB_GONE) {
         g_object_unref(buffer);
         g_object_unref(data);
@@ -141,14 +114,14 @@ static void submit(struct port *port, UMockdevIoctlClient *client, UMockdevIoctl
     port->urb.never = result == MOLT_E_TIMEOUT;
     port->urb.status = result < 0 ? urb_status(result) : 0;
     port->urb.actual = result < 0 ? 0 : result;
-    port->urb.due_us = port->bus->real ? clock_us() + (port->sim->time_us - before) : 0;
+    port->urb.due_us = port->bus->real ? bus_clock_us() + (port->sim->time_us - before) : 0;
     complete(client, 0, 0);
 }
 
 static void reap(struct port *port, UMockdevIoctlClient *client, UMockdevIoctlData *arg)
 {
     struct urb *pending = &port->urb;
-    uint64_t now = clock_us();
+    uint64_t now = bus_clock_us();
     bool under_way = pending->data != NULL;
     if (under_way ? pending->never || pending->due_us > now : !port->reaped) {
         uint64_t left = under_way && !pending->never ? pending->due_us - now : EMPTY_REAP;
@@ -157,7 +130,7 @@ static void reap(struct port *port, UMockdevIoctlClient *client, UMockdevIoctlDa
         pthread_mutex_lock(&port->bus->lock);
     }
     port->reaped = false;
-    if (!pending->data || pending->never || pending->due_us > clock_us()) {
+    if (!pending->data || pending->never || pending->due_us > bus_clock_us()) {
         complete(client, -1, EAGAIN);
         return;
     }
@@ -351,6 +324,24 @@ static bool add_hub(struct bus *bus)
                            "0E0000904000001090000000705810302000C\n");
 }
 
+/* This program itself has to run under the preloaded library, for the events that a device comes
+ * or goes; the command inherits it. */
+void bus_prepare(char **argv)
+{
+    const char *preload = getenv("LD_PRELOAD"), *asan = getenv("ASAN_OPTIONS");
+    char text[4096];
+    if (preload && strstr(preload, "libumockdev-preload")) {
+        return;
+    }
+    snprintf(text, sizeof text, "libumockdev-preload.so.0%s%s", preload ? ":" : "",
+             preload ? preload : "");
+    setenv("LD_PRELOAD", text, 1);
+    /* A program with AddressSanitizer wants to be the first that is loaded. */
+    snprintf(text, sizeof text, "verify_asan_link_order=0%s%s", asan ? ":" : "", asan ? asan : "");
+    setenv("ASAN_OPTIONS", text, 1);
+    execv("/proc/self/exe", argv);
+}
+
 struct bus *bus_new(bool real)
 {
     struct bus *bus = calloc(1, sizeof *bus);
@@ -359,7 +350,7 @@ struct bus *bus_new(bool real)
     }
     bus->testbed = umockdev_testbed_new();
     bus->real = real;
-    bus->start_us = clock_us();
+    bus->start_us = bus_clock_us();
     bus->next_address = 2;
     pthread_mutex_init(&bus->lock, NULL);
     if (!add_hub(bus)) {
@@ -400,11 +391,9 @@ void bus_turn(struct bus *bus)
         pthread_mutex_lock(&bus->lock);
         follow(port);
         bool present = molt_sim_dfu_present(port->sim);
-        uint32_t enumeration = port->sim->enumeration;
-        /* A port reset enumerates anew, but the kernel keeps the device. */
-        bool same = port->sim->opened == enumeration;
+        bool left = bus_left(port->sim, port->enumeration);
         pthread_mutex_unlock(&bus->lock);
-        if (port->enumeration && (!present || (port->enumeration != enumeration && !same))) {
+        if (left) {
             unplug(port);
         }
         if (present && !port->enumeration) {

@@ -1,6 +1,7 @@
 /*
  * dfu_device DEVICE... [--timing real|none] [--trace FILE] [--report FILE] -- COMMAND...
- * Runs COMMAND with a mocked USB bus on which simulated DFU devices are plugged in.
+ * Runs COMMAND with a mocked USB bus on which simulated DFU devices are plugged in; dfu_usbip, the
+ * same over tests/usbip/vhci.c, with the bus of the kernel that it runs on.
  *
  * DEVICE is --profile NAME or --folder FOLDER, and behind it what holds for this device:
  *   --flash FILE       its flash: read before (missing = erased), written behind the command
@@ -237,24 +238,6 @@ static int report(const struct setup *setup)
     return fclose(out) == 0 ? 0 : fail(strerror(errno), setup->report);
 }
 
-/* This program itself has to run under the preloaded library, for the events that a device comes
- * or goes; the command inherits it. */
-static void mock(char **argv)
-{
-    const char *preload = getenv("LD_PRELOAD"), *asan = getenv("ASAN_OPTIONS");
-    char text[4096];
-    if (preload && strstr(preload, "libumockdev-preload")) {
-        return;
-    }
-    snprintf(text, sizeof text, "libumockdev-preload.so.0%s%s", preload ? ":" : "",
-             preload ? preload : "");
-    setenv("LD_PRELOAD", text, 1);
-    /* A program with AddressSanitizer wants to be the first that is loaded. */
-    snprintf(text, sizeof text, "verify_asan_link_order=0%s%s", asan ? ":" : "", asan ? asan : "");
-    setenv("ASAN_OPTIONS", text, 1);
-    execv("/proc/self/exe", argv);
-}
-
 static void become(char **command)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -301,7 +284,7 @@ static int serve(struct setup *setup, char **command)
 int main(int argc, char **argv)
 {
     struct setup setup = {.count = 0};
-    mock(argv);
+    bus_prepare(argv);
     int result = parse(&setup, argc, argv);
     if (result == 0 && optind >= argc) {
         result = fail("no command", "--");
