@@ -30,6 +30,8 @@ static const struct molt_sim_dfu_region f405_regions[] = {
     {0xFFFF0000u, 4, 1, 0, MOLT_SIM_DFU_FEATURE},
 };
 
+/* Its layout string tells of one bank, and ends in garbage, as an STM32F429's did:
+ * github.com/bigtreetech/BIGTREETECH-OCTOPUS-Pro/issues/42 */
 static const struct molt_sim_dfu_region f427_regions[] = {
     F4_BANK(0x08000000u),
     F4_BANK(0x08100000u),
@@ -162,16 +164,17 @@ static const struct molt_sim_dfu_profile profiles[] = {
      .mass_erase_poll_ms = 10,
      .traits = MOLT_SIM_DFU_BUSY_REFUSES | MOLT_SIM_DFU_STRICT_PROGRAM},
     {.name = "stm32f427",
-     .summary = "ROM loader of the STM32F427: two banks, the layout string cut short",
+     .summary = "ROM loader of the STM32F427: two banks, the layout string ends in garbage",
      .loader = MOLT_SIM_DFU_ST,
      ST_IDS,
      .device = 0x2200,
      ST_STRINGS,
      .serial = "315A35663432",
-     .alternate = {"@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg,04*016Kg,01*0",
-                   "@Option Bytes  /0x1FFFC000/01*016 e/0x1FFEC000/01*016 e",
-                   "@OTP Memory /0x1FFF7800/01*512 e,01*016 e",
-                   "@Device Feature/0xFFFF0000/01*004 e"},
+     .alternate =
+         {"@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg"
+          "\xec\xb1\x90\xc6\xa8\xe2\xb9\x94\xeb\xba\xbf\xe4\xad\xbc\xeb\x9b\xae\xec\xbb\xb8",
+          "@Option Bytes  /0x1FFFC000/01*016 e/0x1FFEC000/01*016 e",
+          "@OTP Memory /0x1FFF7800/01*512 e,01*016 e", "@Device Feature/0xFFFF0000/01*004 e"},
      .alternate_count = 4,
      ST_FUNCTION,
      .transfer_size = 2048,

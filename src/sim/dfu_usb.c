@@ -115,6 +115,20 @@ static const char *string_of(const struct molt_sim_dfu *sim, uint8_t index)
                                                                              : NULL;
 }
 
+/* Of UTF-8, up to three bytes a character. */
+static uint16_t next_unit(const char **text)
+{
+    const uint8_t *p = (const uint8_t *)*text;
+    uint32_t more = p[0] < 0xC0 ? 0 : p[0] < 0xE0 ? 1 : 2;
+    uint32_t unit = more == 0 ? p[0] : more == 1 ? p[0] & 0x1Fu : p[0] & 0x0Fu;
+    for (uint32_t i = 1; i <= more && p[i]; i++) {
+        unit = unit << 6 | (p[i] & 0x3Fu);
+        *text += 1;
+    }
+    *text += 1;
+    return (uint16_t)unit;
+}
+
 static uint32_t string_descriptor(const struct molt_sim_dfu *sim, uint8_t index, struct out *out)
 {
     static const uint8_t languages[4] = {4, STRING, 0x09, 0x04};
@@ -126,13 +140,16 @@ static uint32_t string_descriptor(const struct molt_sim_dfu *sim, uint8_t index,
     if (!text) {
         return 0;
     }
-    size_t n = strlen(text) < 126 ? strlen(text) : 126;
-    const uint8_t head[2] = {(uint8_t)(2 + 2 * n), STRING};
-    put(out, head, sizeof head);
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t unit[2] = {(uint8_t)text[i], 0};
-        put(out, unit, sizeof unit);
+    uint8_t units[252];
+    uint32_t n = 0;
+    while (*text && n < sizeof units) {
+        uint16_t unit = next_unit(&text);
+        units[n++] = low(unit);
+        units[n++] = high(unit);
     }
+    const uint8_t head[2] = {(uint8_t)(2 + n), STRING};
+    put(out, head, sizeof head);
+    put(out, units, n);
     return out->n;
 }
 

@@ -250,9 +250,14 @@ def of_dfu_util(text):
                   for mode, *ids, devnum, cfg, intf, path, alt, name, serial in row.findall(text) for numbers in [(devnum, cfg, intf)])
 
 
+def ascii_of(text):
+    """As libusb gives strings to dfu-util: "?" for what is not ASCII, as in the name of stm32f427."""
+    return "".join(c if ord(c) < 128 else "?" for c in text)
+
+
 def of_molt(devices):
     return sorted((a["mode"] == "dfu", d["vendor_id"], d["product_id"], d["release"], d["address"], a["configuration"],
-                   a["interface"], d["path"], a["alternate"], a["name"] or "UNKNOWN", d["serial"] or "UNKNOWN")
+                   a["interface"], d["path"], a["alternate"], ascii_of(a["name"] or "UNKNOWN"), d["serial"] or "UNKNOWN")
                   for d in devices for a in d["alternates"])
 
 

@@ -336,6 +336,12 @@ static void test_descriptors(void **state)
     assert_string_equal(string_of(rig, 4),
                         "@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg");
     assert_null(string_of(rig, 8));
+    struct sim_rig *odd = sim_rig_plug("stm32f427"); /* U+CC50 U+01A8 behind the text */
+    assert_int_equal(
+        odd->usb.ops->control(odd->usb.context, 0x80, 6, 0x304, 0x409, bytes, 255, 1000),
+        2 + 2 * (55 + 7));
+    assert_memory_equal(bytes + 2 + 2 * 54, "g\0\x50\xCC\xA8\x01\x54\x2E", 8);
+    sim_rig_free(odd);
     assert_null(string_of(rig, 0x10));
     snprintf(rig->sim.serial, sizeof rig->sim.serial, "OTHER");
     assert_string_equal(string_of(rig, 3), "OTHER");
