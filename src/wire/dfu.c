@@ -277,25 +277,33 @@ static int step_to_idle(struct molt_dfu *dfu, uint32_t *resets)
     }
 }
 
+/* What is no answer may be one of a device at work: a mass erase is under way, in which an F405
+ * answers nothing for 16 s, or a strict one refuses whatever comes before its poll time is over. */
+static bool may_be_at_work(struct molt_dfu *dfu, int code, uint32_t since_ms, uint32_t *refused)
+{
+    if (code == MOLT_E_TIMEOUT) {
+        return dfu->usb.ops->now_ms(dfu->usb.context) - since_ms < DFU_SILENT_MS;
+    }
+    if ((code != MOLT_E_USB_STALL && code != MOLT_E_IO) || (*refused)++ >= RETRIES) {
+        return false;
+    }
+    dfu->usb.ops->sleep_ms(dfu->usb.context, UNKNOWN_POLL_MS);
+    return true;
+}
+
 int molt_wire_to_idle(struct molt_dfu *dfu)
 {
-    uint32_t resets = 0, start = dfu->usb.ops->now_ms(dfu->usb.context);
+    uint32_t resets = 0, refused = 0, start = dfu->usb.ops->now_ms(dfu->usb.context);
     dfu->pointer_known = false;
     for (uint32_t i = 0; i < 4 * RETRIES; i++) {
         int code = poll_again(dfu);
-        /* Somebody's mass erase may be under way, in which an F405 answers nothing for 16 s. */
-        if (code == MOLT_E_TIMEOUT &&
-            dfu->usb.ops->now_ms(dfu->usb.context) - start < DFU_SILENT_MS) {
-            code = molt_wire_ask(dfu, "wait", 0, 0);
-            if (code == MOLT_OK) {
-                continue;
-            }
-        }
         if (code == MOLT_OK && dfu->last.state == MOLT_DFU_IDLE) {
             return MOLT_OK;
         }
         if (code == MOLT_OK) {
             code = step_to_idle(dfu, &resets);
+        } else if (may_be_at_work(dfu, code, start, &refused)) {
+            code = molt_wire_ask(dfu, "wait", 0, 0);
         }
         if (code < 0) {
             molt_wire_forget(dfu);

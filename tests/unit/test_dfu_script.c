@@ -196,6 +196,9 @@ static void ways_to_idle(void **state)
     LINES(&s, STATE(MOLT_DFU_MANIFEST_WAIT_RESET), IDLE);
     assert_int_equal(molt_dfu_idle(&s.dfu, NULL), MOLT_OK);
     assert_string_equal(s.sent, "GRG");
+    LINES(&s, STALL, STALL, STALL, STALL, NEXT, DONE, IDLE); /* a strict device at work */
+    assert_int_equal(molt_dfu_idle(&s.dfu, NULL), MOLT_OK);
+    assert_true(s.asked_ms[4] - s.asked_ms[1] > 400);
     LINES(&s, LATE, LATE, IDLE); /* somebody's mass erase */
     assert_int_equal(molt_dfu_idle(&s.dfu, NULL), MOLT_OK);
 }
@@ -227,9 +230,10 @@ static void no_way_to_idle(void **state)
     s.forever = true;
     assert_int_equal(molt_dfu_idle(&s.dfu, NULL), MOLT_E_DFU_STATE);
     assert_true(s.n < 40);
-    LINES(&s, STALL, STALL);
+    LINES(&s, STALL);
+    s.forever = true;
     assert_int_equal(molt_dfu_idle(&s.dfu, NULL), MOLT_E_USB_STALL);
-    assert_string_equal(s.sent, "GG");
+    assert_string_equal(s.sent, "GGGGGGGG");
     LINES(&s, NEXT, STALL, STALL);
     assert_int_equal(molt_dfu_idle(&s.dfu, NULL), MOLT_E_USB_STALL);
     LINES(&s, GONE);
