@@ -317,6 +317,42 @@ static void test_never_half(void **state)
     teardown();
 }
 
+/* The vector table goes first wherever it lies. */
+static void test_vectors_first(void **state)
+{
+    struct simdevice device;
+    uint32_t gone = 0;
+    (void)state;
+    setup();
+    dfu_firmware_add(&work.firmware, FLASH, 16 * K, 1);
+    dfu_firmware_add(&work.firmware, FLASH + 32 * K, 16 * K, 2);
+    memset(work.firmware.bytes[0], 0x77, 16 * K); /* no vector table */
+    dfu_firmware_vectors(&work.firmware, 1);
+    dfu_firmware_load(&work.firmware);
+    work.request.board = "none";
+    work.request.stay = true;
+    simdevice_new(&device, "stm32f405");
+    simdevice_open(&device, "usb:");
+    uint32_t opening = device.sim.transfers;
+    assert_int_equal(run(&device, NULL), MOLT_OK);
+    uint32_t transfers = device.sim.transfers - opening;
+    for (uint32_t at = 1; at <= transfers; at++) {
+        simdevice_reset(&device);
+        simdevice_open(&device, "usb:");
+        device.sim.fault.at_transfer = device.sim.transfers + at;
+        device.sim.fault.kind = MOLT_SIM_FAULT_GONE;
+        run(&device, NULL);
+        if (memcmp(device.flash, device.before, 16 * K) != 0 &&
+            memcmp(device.flash + 32 * K + 8, work.firmware.bytes[1] + 8, 16 * K - 8) != 0) {
+            assert_memory_equal(device.flash + 32 * K, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 8);
+            gone++;
+        }
+    }
+    assert_true(gone > 30);
+    simdevice_free(&device);
+    teardown();
+}
+
 /* Cancelled at any call: said so, and a second run repairs. */
 static void test_cancel(void **state)
 {
@@ -426,11 +462,12 @@ static void test_rescue(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_faults_f405),  cmocka_unit_test(test_faults_mass_erase),
-        cmocka_unit_test(test_faults_kept),  cmocka_unit_test(test_faults_mboot),
-        cmocka_unit_test(test_short),        cmocka_unit_test(test_faults_packed),
-        cmocka_unit_test(test_never_half),   cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_cancel_keeps), cmocka_unit_test(test_rescue),
+        cmocka_unit_test(test_faults_f405),   cmocka_unit_test(test_faults_mass_erase),
+        cmocka_unit_test(test_faults_kept),   cmocka_unit_test(test_faults_mboot),
+        cmocka_unit_test(test_short),         cmocka_unit_test(test_faults_packed),
+        cmocka_unit_test(test_never_half),    cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_cancel_keeps),  cmocka_unit_test(test_rescue),
+        cmocka_unit_test(test_vectors_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
