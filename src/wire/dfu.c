@@ -190,6 +190,7 @@ int molt_wire_wait(struct molt_dfu *dfu, const struct molt_wire_wait *wait)
     uint32_t failures = 0, pause_ms = 0, past = 0;
     int error = MOLT_OK; /* the first of the failures */
     uint32_t busy = 0;   /* answers */
+    bool refused = false, dnbusy = false;
     for (;;) {
         /* An erase blocks the answer: as long as the whole may last, so long is it waited for. */
         uint32_t left = past < limit ? limit - past : 0;
@@ -199,7 +200,7 @@ int molt_wire_wait(struct molt_dfu *dfu, const struct molt_wire_wait *wait)
         if (code == MOLT_OK) {
             if (!at_work(dfu->last.state)) {
                 if (wait->usual) {
-                    learn(dfu, busy, past);
+                    learn(dfu, busy + refused, past);
                 }
                 /* What it refused was asked because an answer was lost: that is the cause. */
                 return dfu->last.status == ERR_STALLEDPKT ? error : MOLT_OK;
@@ -210,18 +211,23 @@ int molt_wire_wait(struct molt_dfu *dfu, const struct molt_wire_wait *wait)
             }
             pause_ms = busy == 0 && wait->usual ? dfu->usual_ms : pause_ms;
             busy++;
+            dnbusy = dfu->last.state == MOLT_DFU_DOWNLOAD_BUSY;
             failures = 0;
         } else if (code == MOLT_E_USB_GONE || (wait->may_go && busy)) {
             return MOLT_E_USB_GONE;
         } else {
             error = failures++ ? error : code;
-            if (failures > RETRIES &&
-                !(code == MOLT_E_USB_STALL && (dfu->quirks & MOLT_DFU_QUIRK_POLL_STALLS))) {
+            /* Whoever said dfuDNBUSY, and refuses to say more, still is: to the deadline. */
+            bool at_it =
+                code == MOLT_E_USB_STALL && (dnbusy || (dfu->quirks & MOLT_DFU_QUIRK_POLL_STALLS));
+            refused = refused || at_it;
+            if (failures > RETRIES && !at_it) {
                 return error;
             }
-            /* The poll time went with the answer: a strict device takes a hasty one for an error.
-             */
-            pause_ms = pause_ms < UNKNOWN_POLL_MS ? UNKNOWN_POLL_MS : pause_ms;
+            /* Else the poll time went with the answer: a strict device takes a hasty request for
+             * an error. */
+            pause_ms =
+                (at_it && dnbusy) || pause_ms >= UNKNOWN_POLL_MS ? pause_ms : UNKNOWN_POLL_MS;
         }
         if (past >= limit) {
             molt_wire_forget(dfu);

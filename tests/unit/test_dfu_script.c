@@ -473,16 +473,31 @@ static void refused_while_busy(void **state)
 {
     (void)state;
     struct script s;
-    LINES(&s, DONE, BUSY, STALL, STALL, STALL, NEXT);
+    LINES(&s, DONE, BUSY, STALL, STALL, STALL, STALL, STALL, STALL, STALL, NEXT);
     is_idle(&s);
+    uint64_t start = s.time_ms;
     assert_int_equal(molt_dfuse_erase_page(&s.dfu, 0, 2048, NULL), MOLT_OK);
-    LINES(&s, DONE, BUSY, STALL, STALL, STALL, STALL, IDLE, DONE, BUSY, STALL, STALL, STALL, STALL);
+    assert_true(s.time_ms - start < 500); /* its poll time is known */
+    LINES(&s, DONE, BUSY, STALL);
+    s.forever = true;
+    is_idle(&s);
+    start = s.time_ms;
+    assert_int_equal(molt_dfuse_erase_page(&s.dfu, 0, 2048, NULL), MOLT_E_USB_STALL);
+    assert_in_range(s.time_ms - start, 9000, 30000); /* once more, because refused */
+    LINES(&s, DONE, STALL, STALL, STALL, STALL, IDLE, DONE, STALL, STALL, STALL, STALL);
     is_idle(&s);
     assert_int_equal(molt_dfuse_erase_page(&s.dfu, 0, 2048, NULL), MOLT_E_USB_STALL);
-    LINES(&s, DONE, BUSY, STALL, STALL, STALL, STALL, STALL, STALL, STALL, NEXT);
+    LINES(&s, DONE, STALL, STALL, STALL, STALL, STALL, NEXT);
     is_idle(&s);
     s.dfu.quirks = MOLT_DFU_QUIRK_POLL_STALLS;
     assert_int_equal(molt_dfuse_erase_page(&s.dfu, 0, 2048, NULL), MOLT_OK);
+    uint8_t block[1024] = {0};
+    LINES(&s, DONE, BUSY, NEXT, DONE, BUSY, STALL, NEXT);
+    is_idle(&s);
+    s.dfu.usual_ms = 64;
+    s.dfu.usual_known = true;
+    assert_int_equal(molt_dfuse_write(&s.dfu, 0, block, sizeof block, NULL), MOLT_OK);
+    assert_true(s.dfu.usual_ms >= 64); /* it was asked too early, not too late */
     LINES(&s, DONE, BUSY, GONE);
     is_idle(&s);
     assert_int_equal(molt_dfuse_erase_page(&s.dfu, 0, 2048, NULL), MOLT_E_USB_GONE);
