@@ -40,7 +40,7 @@ static int control(void *context, uint8_t type, uint8_t request, uint16_t value,
         d->time_ms += error == MOLT_E_TIMEOUT ? timeout_ms : 0;
         return error;
     }
-    uint16_t n = how < 60 ? (uint16_t)(length * (how - 40) / 20) : length;
+    uint16_t n = (uint16_t)(how < 60 ? length * (how - 40) / 20 : length);
     for (uint16_t i = 0; (type & 0x80) && i < n; i++) {
         data[i] = i < 6 ? next(d) : (uint8_t)i;
     }
