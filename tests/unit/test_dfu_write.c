@@ -317,6 +317,52 @@ static void test_mass_erase(void **state)
     free_rig(rig);
 }
 
+/* mboot's leaves the SPI flash alone: sectors there are erased one by one, what they have besides
+ * is kept. */
+static void test_mass_erase_mboot(void **state)
+{
+    (void)state;
+    struct rig *rig = new_rig("mboot");
+    dfu_firmware_add(&rig->firmware, 0x08020000, 9 * K, 1);
+    dfu_firmware_add(&rig->firmware, 0x80008003, 3 * K, 2);
+    dfu_firmware_vectors(&rig->firmware, 0);
+    dfu_firmware_load(&rig->firmware);
+    rig->request.mass_erase = rig->request.overwrite_files = true;
+    write_ok(rig);
+    assert_int_equal(rig->result.erased, 1);
+    assert_int_equal(rig->result.bytes_kept, 29 * K);
+    assert_int_equal(rig->device.sim.over_programmed, 0);
+    assert_true(dfu_firmware_is_on(&rig->firmware, &rig->device));
+    assert_memory_equal(rig->device.flash, rig->device.before, 16 * K); /* mboot itself */
+    memcpy(rig->device.before + (1024 + 32) * K + 3, rig->firmware.bytes[1], 3 * K);
+    assert_memory_equal(rig->device.flash + (1024 + 32) * K, rig->device.before + (1024 + 32) * K,
+                        32 * K);
+    free_rig(rig);
+}
+
+/* A map that contradicts itself: a device is not believed. */
+static void test_odd_maps(void **state)
+{
+    static const struct molt_dfu_map maps[] = {
+        {.name = "same start", .segment = {{0x08000000, 4096, 2, 7}, {0x08001000, 8192, 9, 7}}},
+        {.name = "overlap", .segment = {{0x08000000, 4096, 2, 7}, {0x08001800, 8192, 9, 7}}},
+        {.name = "tiny", .segment = {{0x08000000, 1, 1u << 20, 7}}}};
+    (void)state;
+    for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
+        struct rig *rig = pyboard(300 * K);
+        struct molt_dfu_write *job;
+        simdevice_open(&rig->device, "usb:");
+        rig->device.session->device.alternate[0].map = maps[i];
+        rig->device.session->device.alternate[0].map.count = i < 2 ? 2 : 1;
+        rig->request.image = &rig->firmware.image;
+        int error = molt_dfu_write_plan(&job, rig->device.session, &rig->request, NULL,
+                                        &rig->device.message);
+        assert_int_equal(error, MOLT_E_UNSUPPORTED);
+        assert_non_null(strstr(rig->device.message.text, "makes no sense"));
+        free_rig(rig);
+    }
+}
+
 /* ---- Leaving ---- */
 
 static void test_stay(void **state)
@@ -593,6 +639,8 @@ int main(void)
         cmocka_unit_test(test_profiles),
         cmocka_unit_test(test_many_pages),
         cmocka_unit_test(test_mass_erase),
+        cmocka_unit_test(test_mass_erase_mboot),
+        cmocka_unit_test(test_odd_maps),
         cmocka_unit_test(test_stay),
         cmocka_unit_test(test_entry),
         cmocka_unit_test(test_entry_found),

@@ -99,7 +99,7 @@ static uint64_t rest_bytes(const struct molt_dfu_write *job)
     uint64_t bytes = 1;
     for (uint32_t i = 0; i < job->sectors; i++) {
         const struct dfu_sector *sector = &job->sector[i];
-        bytes += sector->change ? sector->size - sector->given : 0;
+        bytes += sector->change && !sector->mass ? sector->size - sector->given : 0;
     }
     return bytes;
 }

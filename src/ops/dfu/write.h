@@ -22,6 +22,7 @@ struct dfu_sector {
     uint32_t start, size;
     uint8_t alternate;
     bool erasable;
+    bool mass;            /* erased with all others: whatever it has besides is lost */
     bool change;          /* its bytes differ, or nobody looked */
     bool blank_here;      /* the device had FF wherever the file differs: nothing to check */
     uint32_t probe;       /* !blank_here: where the device had something else than FF */
@@ -80,6 +81,11 @@ struct molt_dfu_write {
 /* The alternate setting of the session's interface in DFU mode; NULL: it has none. */
 const struct molt_dfu_alternate *dfu_alternate(const struct molt_dfu_session *session,
                                                uint8_t alternate);
+/* The flash that the map begins with, up to its first gap: what a mass erase takes. mboot's leaves
+ * the SPI flash alone. While the session is at the alternate setting that it was opened with. */
+uint64_t dfu_flash_bytes(const struct molt_dfu_session *session);
+/* The job's mass erase erases that sector; noted in sector->mass. */
+bool dfu_mass_erased(const struct molt_dfu_write *job, const struct dfu_sector *sector);
 /* Spans, sectors and regions out of the image: checks addresses, access, overlaps. */
 int dfu_write_layout(struct molt_dfu_write *job, struct molt_message *message);
 

@@ -109,6 +109,9 @@ static uint32_t contiguous(const struct molt_dfu_write *job, uint32_t span, uint
     while (++span < spans &&
            job->span[span].address == job->span[span - 1].address + job->span[span - 1].size) {
         n += job->span[span].size;
+        if (n >= DFU_READER_MAX) {
+            return DFU_READER_MAX; /* no more is read at once */
+        }
     }
     return n < 0xFFFFFFFFu ? (uint32_t)n : 0xFFFFFFFFu;
 }
@@ -222,21 +225,21 @@ static int add_rescue(struct molt_dfu_write *job, struct dfu_sector *sector, uin
 /* Reads a gap between the file's bytes into the content; what is not FF is kept, without the FF in
  * front of it and behind. */
 static int keep_gap(struct molt_dfu_write *job, struct dfu_reader *reader,
-                    struct dfu_sector *sector, uint32_t address, uint32_t end,
+                    struct dfu_sector *sector, uint32_t at, uint32_t end,
                     struct molt_message *message)
 {
-    uint32_t first = end, last = address;
-    for (uint32_t n; address < end; address += n) {
+    uint32_t first = end, last = at; /* offsets, because a sector may end at 4 GB */
+    for (uint32_t n; at < end; at += n) {
         const uint8_t *device;
-        int error = dfu_reader_get(reader, address, end - address, &device, &n, message);
+        int error = dfu_reader_get(reader, sector->start + at, end - at, &device, &n, message);
         if (error) {
             return error;
         }
-        memcpy(sector->content + (address - sector->start), device, n);
+        memcpy(sector->content + at, device, n);
         for (uint32_t i = 0; i < n; i++) {
             if (device[i] != 0xFF) {
-                first = first == end ? address + i : first;
-                last = address + i;
+                first = first == end ? at + i : first;
+                last = at + i;
             }
         }
     }
@@ -246,22 +249,22 @@ static int keep_gap(struct molt_dfu_write *job, struct dfu_reader *reader,
     sector->kept += last - first + 1;
     if (sector->blank_here) {
         sector->blank_here = false;
-        sector->probe = first;
+        sector->probe = sector->start + first;
     }
-    return add_rescue(job, sector, first, last - first + 1, message);
+    return add_rescue(job, sector, sector->start + first, last - first + 1, message);
 }
 
 static int keep_sector(struct molt_dfu_write *job, struct dfu_reader *reader,
                        struct dfu_sector *sector, struct molt_message *message)
 {
-    uint32_t at = 0; /* offsets, because a sector may end at 4 GB */
+    uint32_t at = 0;
     int error = dfu_use(job->session, sector->alternate, message);
     dfu_reader_restart(reader);
     for (uint32_t i = 0; !error && i <= sector->spans; i++) {
         const struct dfu_span *span = &job->span[sector->span + i];
         uint32_t end = i < sector->spans ? span->address - sector->start : sector->size;
         if (at < end) {
-            error = keep_gap(job, reader, sector, sector->start + at, sector->start + end, message);
+            error = keep_gap(job, reader, sector, at, end, message);
         }
         at = i < sector->spans ? end + span->size : end;
     }
@@ -288,13 +291,13 @@ int dfu_write_has_rest(struct molt_dfu_write *job, struct dfu_sector *sector, bo
 int dfu_write_keep(struct molt_dfu_write *job, struct molt_message *message)
 {
     struct dfu_reader reader;
-    if (!job->can_read || job->request.mass_erase) {
+    if (!job->can_read) {
         return MOLT_OK;
     }
     int error = dfu_reader_begin(&reader, job->session, message);
     for (uint32_t i = 0; !error && i < job->sectors; i++) {
         struct dfu_sector *sector = &job->sector[i];
-        if (sector->change && sector->erasable && sector->given < sector->size) {
+        if (sector->change && sector->erasable && !sector->mass && sector->given < sector->size) {
             error = keep_sector(job, &reader, sector, message);
             job->result.bytes_kept += sector->kept;
         }

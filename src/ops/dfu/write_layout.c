@@ -5,8 +5,10 @@
 
 #include "ops/dfu/write.h"
 
-/* The largest sum of sectors that is held in memory. */
-#define LAYOUT_LIMIT (256u << 20)
+/* The largest sum of sectors that is held in memory, and the most of them: a map is the device's
+ * word. */
+#define LAYOUT_LIMIT   (256u << 20)
+#define LAYOUT_SECTORS (1u << 18)
 
 const struct molt_dfu_alternate *dfu_alternate(const struct molt_dfu_session *session,
                                                uint8_t alternate)
@@ -60,6 +62,26 @@ static int check_overlaps(const struct molt_dfu_write *job, const struct placed 
         }
     }
     return MOLT_OK;
+}
+
+uint64_t dfu_flash_bytes(const struct molt_dfu_session *session)
+{
+    const struct molt_dfu_map *map = &session->alternate->map;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < map->count; i++) {
+        const struct molt_dfu_segment *segment = &map->segment[i];
+        if (segment->start - map->segment[0].start == bytes) {
+            bytes += (uint64_t)segment->sector_size * segment->count;
+        }
+    }
+    return bytes;
+}
+
+bool dfu_mass_erased(const struct molt_dfu_write *job, const struct dfu_sector *sector)
+{
+    const struct molt_dfu_session *session = job->session;
+    return job->request.mass_erase && sector->alternate == session->alternate->facts.alternate &&
+           sector->start - session->alternate->map.segment[0].start < dfu_flash_bytes(session);
 }
 
 /* "0x08000000-0x080fffff, ...": what the map has, segments that touch as one. */
@@ -154,8 +176,16 @@ static int add_sector(struct molt_dfu_write *job, const struct molt_dfu_sector *
                       uint8_t alternate, struct molt_message *message)
 {
     struct dfu_sector *last = job->sectors ? &job->sector[job->sectors - 1] : NULL;
-    if (last && last->alternate == alternate && last->start == found->start) {
+    if (last && last->alternate == alternate && last->start == found->start &&
+        last->size == found->size) {
         return MOLT_OK;
+    }
+    if ((last && last->alternate == alternate && found->start - last->start < last->size) ||
+        job->sectors == LAYOUT_SECTORS) {
+        return molt_fail(message, MOLT_E_UNSUPPORTED,
+                         "%s: the device's memory map makes no sense at 0x%08x: sectors that "
+                         "overlap, or too many. Nothing was changed",
+                         job->session->name, found->start);
     }
     void *list = job->sector;
     int error = grow(&list, job->sectors, sizeof *job->sector, message);
@@ -169,6 +199,7 @@ static int add_sector(struct molt_dfu_write *job, const struct molt_dfu_sector *
                                 .alternate = alternate,
                                 .erasable = (found->access & MOLT_DFU_ERASABLE) != 0,
                                 .span = job->spans};
+    last->mass = dfu_mass_erased(job, last);
     error = check_sector(job, last, found->access, message);
     if (!error) {
         job->sectors++;

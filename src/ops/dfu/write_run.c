@@ -99,7 +99,7 @@ static int mass_erase(struct molt_dfu_write *job, const struct molt_progress *pr
                       struct molt_message *message)
 {
     struct molt_diag diag = {0};
-    uint64_t bytes = molt_dfu_map_bytes(&job->session->alternate->map);
+    uint64_t bytes = dfu_flash_bytes(job->session);
     dfu_progress(job, progress, "erase", 0, bytes);
     job->started = true;
     int error = molt_dfuse_erase_all(&job->session->dfu, bytes, &diag);
@@ -395,7 +395,7 @@ static uint64_t erase_bytes(const struct molt_dfu_write *job)
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < job->sectors; i++) {
         const struct dfu_sector *sector = &job->sector[i];
-        bytes += sector->change && sector->erasable ? sector->size : 0;
+        bytes += sector->change && sector->erasable && !sector->mass ? sector->size : 0;
     }
     return bytes;
 }
@@ -431,7 +431,7 @@ static int erase_all(struct molt_dfu_write *job, const struct molt_progress *pro
             continue;
         }
         struct dfu_sector *sector = &job->sector[which];
-        if (!sector->change || !sector->erasable) {
+        if (!sector->change || !sector->erasable || sector->mass) {
             continue;
         }
         dfu_progress(job, progress, "erase", erased, total);
@@ -458,8 +458,8 @@ int dfu_write_sectors(struct molt_dfu_write *job, const struct molt_progress *pr
     job->to_write = 0;
     write_all(job, true, message);
     write_vector(job, true, message);
-    int error = job->request.mass_erase ? mass_erase(job, progress, message)
-                                        : erase_all(job, progress, message);
+    int error = job->request.mass_erase ? mass_erase(job, progress, message) : MOLT_OK;
+    error = error ? error : erase_all(job, progress, message);
     if (!error) {
         dfu_progress(job, progress, "write", job->result.bytes_written, job->to_write);
         error = write_all(job, false, message);

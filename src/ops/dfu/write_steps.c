@@ -13,7 +13,7 @@ struct fate {
 
 static bool same(const struct dfu_sector *a, const struct dfu_sector *b, bool summed)
 {
-    return a->alternate == b->alternate && a->erasable == b->erasable &&
+    return a->alternate == b->alternate && a->erasable == b->erasable && a->mass == b->mass &&
            b->start - a->start == a->size && (summed || a->change == b->change);
 }
 
@@ -58,7 +58,7 @@ static void describe_sectors(struct molt_dfu_write *job, const struct fate *fate
     } else {
         molt_plan_add(&job->steps, MOLT_STEP_WRITE, fate->start, fate->size, name,
                       "%u %s erased%s, %u bytes of the file", fate->count, words,
-                      job->request.mass_erase ? " with all others" : "", fate->given);
+                      sector->mass ? " with all others" : "", fate->given);
     }
 }
 
@@ -76,9 +76,10 @@ static void describe_gaps(struct molt_dfu_write *job)
                       "of %u more places, not in the file: was read, is written back",
                       job->rescues - ROWS);
     }
-    for (uint32_t i = 0; !job->can_read && !job->request.mass_erase && i < job->sectors; i++) {
-        lost += job->sector[i].given < job->sector[i].size;
-        bytes += job->sector[i].size - job->sector[i].given;
+    for (uint32_t i = 0; !job->can_read && i < job->sectors; i++) {
+        const struct dfu_sector *sector = &job->sector[i];
+        lost += !sector->mass && sector->given < sector->size;
+        bytes += sector->mass ? 0 : sector->size - sector->given;
     }
     if (lost) {
         molt_plan_add(&job->steps, MOLT_STEP_LOSE, 0, 0, "rest",
@@ -133,7 +134,7 @@ int dfu_write_describe(struct molt_dfu_write *job, struct molt_message *message)
     if (job->request.mass_erase) {
         const struct molt_dfu_map *map = &job->session->alternate->map;
         molt_plan_add(&job->steps, MOLT_STEP_ERASE, map->segment[0].start,
-                      (uint32_t)molt_dfu_map_bytes(map), "flash",
+                      (uint32_t)dfu_flash_bytes(job->session), "flash",
                       "all of it, whatever it holds (--mass-erase)");
     }
     uint32_t rows = 0;
