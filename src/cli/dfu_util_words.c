@@ -156,9 +156,22 @@ static bool take_number(struct dfu_util *job, char letter, const char *value, bo
     return true;
 }
 
-static bool take_text(struct dfu_util *job, char letter, const char *value, char wrong[64])
+/* By number, also hexadecimal, or by name. */
+static bool take_alternate(struct dfu_util *job, const char *value)
 {
     struct molt_message message;
+    uint32_t number;
+    char text[16];
+    job->has_alternate = true;
+    if (parse_number(value, strlen(value), &number)) {
+        snprintf(text, sizeof text, "%u", number);
+        value = text;
+    }
+    return molt_dfu_choice_alternate(&job->choice, value, &message) == MOLT_OK;
+}
+
+static bool take_text(struct dfu_util *job, char letter, const char *value, char wrong[64])
+{
     switch (letter) {
     case 'd': return dfu_util_parse_ids(value, &job->choice);
     case 's': return dfu_util_parse_words(value, &job->words, wrong);
@@ -167,9 +180,7 @@ static bool take_text(struct dfu_util *job, char letter, const char *value, char
         job->choice.has_path = true;
         snprintf(job->choice.path, sizeof job->choice.path, "%s", value);
         return true;
-    case 'a':
-        job->has_alternate = true;
-        return molt_dfu_choice_alternate(&job->choice, value, &message) == MOLT_OK;
+    case 'a': return take_alternate(job, value);
     case 'R': job->reset = true; return true;
     case 'w': job->wait_ms = UINT32_MAX; return true;
     case 'v': job->verbose++; return true;

@@ -146,6 +146,12 @@ def test_upload(util, board, tmp_path, words, start, end):
     assert "Received a total of %d bytes" % (end - start) in done.stdout
 
 
+@pytest.mark.parametrize("alternate", ["0", "0x0", "Internal Flash", "@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg"])
+def test_alternate_by_number_and_name(util, board, tmp_path, alternate):
+    util("-a", alternate, "-s", "0x08000000:16", "-U", "up.bin")
+    assert (tmp_path / "up.bin").read_bytes() == board.flash()[:16]
+
+
 def test_upload_overwrites_nothing(util, tmp_path):
     (tmp_path / "up.bin").write_bytes(b"dear")
     assert "up.bin" in util("-U", "up.bin", code=73).stderr
