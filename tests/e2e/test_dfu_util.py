@@ -1,9 +1,11 @@
 """molt dfu-util and molt pydfu: what scripts rely on is as genuine dfu-util 0.11 and pydfu.py have it, what did harm is not."""
 import os
 import pathlib
+import pty
 import re
 import shlex
 import struct
+import subprocess
 import zlib
 
 import pytest
@@ -267,6 +269,18 @@ def test_pydfu_mass_erase(molt, board, firmware_dfu):
     board.again()
     molt.ok("pydfu", "-m", board.target)
     assert set(board.flash()) == {0xFF}
+
+
+@pytest.mark.parametrize("answer,code", [("n", 1), ("", 1), ("y", 0)])
+def test_pydfu_mass_erase_asks_on_a_terminal(molt, board, answer, code):
+    before = board.flash()
+    ours, theirs = pty.openpty()
+    os.write(ours, answer.encode() + b"\n")
+    done = subprocess.run([molt.path, "pydfu", "-m", board.target], cwd=molt.cwd, stdin=theirs, capture_output=True, text=True, timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == code and "Go on? [y/N]" in done.stderr, done.stderr
+    assert board.flash() == (before if code else b"\xff" * FLASH)
 
 
 def test_pydfu_lists(molt, board):
