@@ -128,6 +128,7 @@ REFUSED = [
     ("fw.dfu --entry 0x20000000", "--entry 0x20000000 is not in"),
     ("other.dfu", "for a device 1234:df11"),
     ("alt.dfu", "alternate setting 9"),
+    ("fw.dfu --alt 2", "alternate setting of its bytes, 0, and 2 was asked for"),
     ("crc.dfu", "CRC"),
     ("none.dfu", "none.dfu"),
 ]

@@ -78,6 +78,14 @@ int molt_dfu_verify(struct molt_dfu_session *session, const struct molt_dfu_veri
                           job->image->packed ? "it is encrypted, and mboot lets nobody read"
                                              : "it has no addresses; 'molt dfu read' reads it");
     }
+    uint8_t can = session->dfu.attributes;
+    if (!error &&
+        ((can && !(can & MOLT_DFU_CAN_UPLOAD)) || (session->dfu.quirks & MOLT_DFU_QUIRK_NO_READ))) {
+        error = molt_fail(message, MOLT_E_UNSUPPORTED,
+                          "%s: gives nothing back (it says that it cannot upload): what it holds "
+                          "cannot be compared with the file",
+                          session->name);
+    }
     error = error ? error : dfu_write_layout(job, message);
     if (!error && (error = molt_dfu_idle(&session->dfu, &diag)) != MOLT_OK) {
         molt_dfu_fail(message, session, error, &diag, "bringing it to dfuIDLE");

@@ -146,7 +146,7 @@ static void count_unchanged(struct molt_dfu_write *job)
 static void append(struct molt_message *message, const char *sentence)
 {
     size_t n = strlen(message->text), room = sizeof message->text;
-    const char *stop = n && message->text[n - 1] == '.' ? " " : ". ";
+    const char *stop = n && strchr(".?", message->text[n - 1]) ? " " : ". ";
     if (n + strlen(stop) + strlen(sentence) < room) {
         strcat(strcat(message->text, stop), sentence);
     }

@@ -12,7 +12,7 @@ static int check_ids(const struct molt_dfu_session *session, const struct molt_d
         (suffix->product != 0xFFFF && suffix->product != device->product)) {
         return molt_fail(message, MOLT_E_DFU_DEVICE,
                          "%s: the file is for a device %04x:%04x (its DFU suffix says so; ffff is "
-                         "any), and this one is %04x:%04x. Nothing was changed; --force writes it",
+                         "any), and this one is %04x:%04x. Nothing was changed; --force takes it",
                          session->name, suffix->vendor, suffix->product, device->vendor,
                          device->product);
     }
@@ -46,6 +46,26 @@ static int check_kind(const struct molt_dfu_session *session, const struct molt_
     return MOLT_OK;
 }
 
+/* An alternate setting that was asked for, and a file that has bytes for others only. */
+static int check_alternate(const struct molt_dfu_session *session,
+                           const struct molt_dfu_image *image, struct molt_message *message)
+{
+    const struct molt_dfu_choice *choice = &session->choice;
+    uint8_t chosen = session->alternate->facts.alternate;
+    if (!session->dfu.dfuse || (choice->alternate < 0 && !choice->has_alternate_name)) {
+        return MOLT_OK;
+    }
+    for (uint32_t i = 0; i < image->count; i++) {
+        if (!image->element[i].has_alternate || image->element[i].alternate == chosen) {
+            return MOLT_OK;
+        }
+    }
+    return molt_fail(message, MOLT_E_ARGUMENT,
+                     "%s: the file names the alternate setting of its bytes, %u, and %u was asked "
+                     "for; without that it goes where it says. Nothing was changed",
+                     session->name, image->element[0].alternate, chosen);
+}
+
 int dfu_write_check(const struct molt_dfu_session *session, const struct molt_dfu_image *image,
                     bool force, struct molt_message *message)
 {
@@ -67,6 +87,7 @@ int dfu_write_check(const struct molt_dfu_session *session, const struct molt_df
                          session->name, image->suffix.crc, image->suffix.crc_computed);
     }
     int error = check_kind(session, image, message);
+    error = error || image->count == 0 ? error : check_alternate(session, image, message);
     if (!error && image->has_suffix && !force && session->dfu.dfuse) { /* else: plain.c */
         error = check_ids(session, image, message);
     }
