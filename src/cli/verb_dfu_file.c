@@ -279,6 +279,9 @@ static int run(struct cli_args *args)
     if (!output) {
         return cli_usage(args, "no name for the result: expected --output FILE");
     }
+    if (strcmp(output, "-") == 0) {
+        return cli_usage(args, "--output -: expected the name of a file");
+    }
     struct packing *packing = calloc(1, sizeof *packing);
     if (!packing) {
         molt_fail(&message, MOLT_E_NO_MEMORY, "out of memory");

@@ -52,6 +52,9 @@ static int parse(const struct cli_args *args, struct molt_dfu_unpack_request *re
         return cli_usage(args, "--output is one file, --folder one for each element: expected "
                                "either");
     }
+    if (request->output && strcmp(request->output, "-") == 0) {
+        return cli_usage(args, "--output -: expected the name of a file");
+    }
     if (!request->output && (format || fill)) {
         return cli_usage(args, "--format and --fill are for one file: expected --output FILE");
     }

@@ -223,6 +223,10 @@ static void print_json(const struct molt_dfu_session *session, const struct plan
 static int act(const struct cli_args *args, struct molt_dfu_session *session, struct plan *plan)
 {
     struct molt_message message = {0};
+    if (plan->limit && session->dfu.dfuse) {
+        return cli_usage(args, "--limit is for a device without addresses; expected "
+                               "ADDRESS+SIZE of this one");
+    }
     int error = plan_groups(args, session, plan, &message);
     error = error ? error : read_groups(args, plan, &message);
     for (uint32_t i = 0; !error && i < plan->count; i++) {

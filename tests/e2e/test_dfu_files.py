@@ -385,6 +385,8 @@ WRONG_LINES = [
     (1, ["show", "nothing.dfu"], "nothing.dfu: "),
     (1, ["show", "."], "is a directory"),
     (2, ["pack", "fw.bin@0"], "expected --output FILE"),
+    (2, ["pack", "fw.bin@0", "-o", "-"], "the name of a file"),
+    (2, ["unpack", "good.dfu", "-o", "-"], "the name of a file"),
     (2, ["pack", "fw.bin@zero", "-o", "x.dfu"], "expected FILE@ADDRESS"),
     (2, ["pack", "fw.bin@0x100000000", "-o", "x.dfu"], "expected FILE@ADDRESS"),
     (2, ["pack", "fw.bin@0,alt=256", "-o", "x.dfu"], "0 to 255"),

@@ -46,10 +46,11 @@ static int not_there(const struct molt_dfu_map *map, const char *text, uint64_t 
     if (dfu_spans_of_map(&erasable, map, MOLT_DFU_ERASABLE, message) == MOLT_OK) {
         dfu_spans_words(&erasable, words, sizeof words);
     }
+    bool any = erasable.count != 0;
     dfu_spans_free(&erasable);
-    return molt_fail(message, MOLT_E_RANGE,
-                     "%s: nothing to erase at 0x%08" PRIx64 "; expected a place inside of %s", text,
-                     address, words);
+    return molt_fail(message, MOLT_E_RANGE, "%s: nothing to erase at 0x%08" PRIx64 "%s%s", text,
+                     address, any ? "; expected a place inside of " : ", nor anywhere in ",
+                     any ? words : "this memory");
 }
 
 static int no_whole(const struct molt_dfu_map *map, const struct dfu_span *span, const char *text,
