@@ -132,6 +132,9 @@ void usb_describe_strings(struct molt_dfu_device *device, const struct usb_strin
                            sizeof alternate->name);
         alternate->has_map = alternate->name[0] == '@' &&
                              molt_dfu_map_parse(&alternate->map, alternate->name, NULL) == MOLT_OK;
+        /* Without a functional descriptor nobody says DfuSe; but only that has such a map. */
+        alternate->dfuse =
+            alternate->dfuse || (alternate->has_map && !alternate->facts.has_functional);
     }
 }
 

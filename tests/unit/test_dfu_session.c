@@ -397,6 +397,29 @@ static void test_odd_descriptors(void **state)
                      MOLT_E_TRUNCATED);
 }
 
+/* Nothing says DfuSe but the memory map. */
+static void test_no_functional_descriptor(void **state)
+{
+    (void)state;
+    static const char configuration[] = "\x09\x02\x12\0\x01\x01\0\x80\0"
+                                        "\x09\x04\0\0\0\xFE\x01\x02\x04";
+    static const char map[] = "@Internal Flash  /0x08000000/04*016Kg", name[] = "Firmware";
+    for (int i = 0; i < 2; i++) {
+        const char *text = i ? name : map;
+        uint8_t string[2 + 2 * sizeof map] = {(uint8_t)(2 + 2 * strlen(text)), 3};
+        for (size_t k = 0; text[k]; k++) {
+            string[2 + 2 * k] = (uint8_t)text[k];
+        }
+        struct odd odd = {
+            (const uint8_t *)DEVICE, (const uint8_t *)configuration, 18, 18, 0, string, string[0]};
+        const struct molt_usb usb = {&odd_ops, &odd};
+        struct molt_dfu_device device;
+        assert_int_equal(molt_dfu_device_read(&device, &usb, NULL), MOLT_OK);
+        assert_int_equal(device.alternate[0].dfuse, i == 0);
+        molt_dfu_device_free(&device);
+    }
+}
+
 /* GigaDevice's serial numbers have a byte a character, some of them. */
 static void read_serial(const char *device_descriptor, const char *string, uint32_t n,
                         const char *expected)
@@ -524,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_not_back),
         cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_odd_descriptors),
+        cmocka_unit_test(test_no_functional_descriptor),
         cmocka_unit_test(test_not_to_be_claimed),
         cmocka_unit_test(test_no_folder),
         cmocka_unit_test(test_words),
