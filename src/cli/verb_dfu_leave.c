@@ -43,7 +43,7 @@ static const char leave_details[] =
 static const char detach_details[] =
     "A device that runs its application, and says that it can be updated over USB, is told to go "
     "to\n"
-    "DFU mode; it is there when the command ends (--wait: within so many seconds, else "
+    "DFU mode; it is there when the command ends (--back: within so many seconds, else "
     "10).\n" DFU_TARGET_WORDS "\n\n"
     "  molt dfu detach usb:1209:db42\n"
     "\n"
