@@ -106,6 +106,7 @@ def main():
         (folder / "firmware.dfu").write_bytes(pathlib.Path(given.firmware).read_bytes() if given.firmware else dfu.dfu_file(*parts))
         tools = {"molt dfu write": [os.environ["MOLT"], "dfu", "write", "firmware.dfu"],
                  "molt, --no-verify": [os.environ["MOLT"], "dfu", "write", "--no-verify", "firmware.dfu"],
+                 "molt, --early-poll": [os.environ["MOLT"], "dfu", "write", "--early-poll", "firmware.dfu"],
                  "molt, --all": [os.environ["MOLT"], "dfu", "write", "--all", "firmware.dfu"],
                  "dfu-util 0.11": ["dfu-util", "-a", "0", "-s", ":leave", "-D", "firmware.dfu"],
                  "pydfu.py": dfu.pydfu() + ["-u", "firmware.dfu"]}

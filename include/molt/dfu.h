@@ -42,7 +42,7 @@ enum molt_dfu_state {
 enum molt_dfu_quirk {
     MOLT_DFU_QUIRK_BUSY_STUCK = 1u << 0,  /* stays dfuDNBUSY after an erase: CLRSTATUS twice */
     MOLT_DFU_QUIRK_POLL_STALLS = 1u << 1, /* GETSTATUS is refused while it works: still busy */
-    MOLT_DFU_QUIRK_POLL_TIME = 1u << 2,   /* its poll time is nonsense: 5 ms */
+    MOLT_DFU_QUIRK_POLL_TIME = 1u << 2,   /* its poll time is not kept: 5 ms */
     MOLT_DFU_QUIRK_NO_COMMANDS = 1u << 3, /* does not answer UPLOAD of blocks below 2 */
     MOLT_DFU_QUIRK_NO_UNPROTECT = 1u << 4,
     MOLT_DFU_QUIRK_NO_READ = 1u << 5, /* nothing can be read back (learned when a read says so) */

@@ -170,6 +170,7 @@ static int with_device(const struct cli_args *args, const struct molt_dfu_choice
     if (error) {
         return error;
     }
+    molt_dfu_session_poll_early(session); /* as pydfu.py, which never waits */
     error = act(args, session, image, progress, message);
     cli_progress_end(args);
     if (molt_dfu_session_close(session, &closing) < 0 && !error) {

@@ -31,6 +31,7 @@ struct molt_dfu_session {
     struct molt_usbdevice *opened; /* of the bus; NULL otherwise */
     struct molt_simdfu *board;     /* of a folder; NULL otherwise */
     bool left;                     /* session_gone has seen it vanish */
+    bool poll_early;               /* molt_dfu_session_poll_early */
     struct molt_dfu_choice choice; /* what is asked of the alternate */
 
     /* For session_of_usb, may be set by the caller: opens its transport again when the device has
@@ -60,6 +61,13 @@ int molt_dfu_session_of_usb(struct molt_dfu_session **session, const struct molt
  * that number. */
 int molt_dfu_session_alternate(struct molt_dfu_session *session, uint8_t alternate,
                                struct molt_message *message);
+
+/*
+ * From now on a DfuSe device is asked 5 ms after each command, whatever time it tells. Against the
+ * specification, which makes that time a minimum; but many ROM loaders tell far more than they need
+ * and answer when they are done, so that this halves a write. Other devices: nothing changes.
+ */
+void molt_dfu_session_poll_early(struct molt_dfu_session *session);
 
 /* Waits until the device answers no more: 1 = vanished, 0 = still there after timeout_ms. */
 int molt_dfu_session_gone(struct molt_dfu_session *session, uint32_t timeout_ms);

@@ -54,6 +54,17 @@ static void prepare(struct molt_dfu_session *session)
                                      .transfers = transfers,
                                      .quirks = molt_dfu_device_quirks(device, alternate)};
     session->dfu.dfuse = alternate->dfuse && !(session->dfu.quirks & MOLT_DFU_QUIRK_FORCE_DFU11);
+    if (session->poll_early && session->dfu.dfuse) {
+        session->dfu.quirks |= MOLT_DFU_QUIRK_POLL_TIME;
+    }
+}
+
+void molt_dfu_session_poll_early(struct molt_dfu_session *session)
+{
+    session->poll_early = true;
+    if (session->dfu.dfuse) {
+        session->dfu.quirks |= MOLT_DFU_QUIRK_POLL_TIME;
+    }
 }
 
 /* Claims, selects, and brings a device in DFU mode to dfuIDLE. */
