@@ -75,7 +75,8 @@ rm -rf "$dir/exchange"
 mkdir "$dir/exchange"
 {
 	echo '#!/bin/sh'
-	echo "export HOME='${HOME:-/root}' PATH='$PATH' MOLT='${MOLT:-$top/build/molt}' MOLT_DFU_BUS='$top/build/dfu_usbip' MOLT_UDEV='$root'"
+	echo "cp '${MOLT:-$top/build/molt}' /run/molt && chmod 755 /run/molt" # for every user
+	echo "export HOME='${HOME:-/root}' PATH='$PATH' MOLT=/run/molt MOLT_DFU_BUS='$top/build/dfu_usbip' MOLT_UDEV='$root'"
 	echo "cd '$top'"
 	printf "build/venv/bin/python -m pytest -p no:cacheprovider --color=no -q --durations=5"
 	[ $# -gt 0 ] || set -- tests/usbip

@@ -230,8 +230,11 @@ static void print_device(const struct molt_dfu_device *device)
 {
     print_head(device);
     if (device->error) {
-        printf("  NOT USABLE: %s%s\n", molt_strerror(device->error),
-               device->error == MOLT_E_USB_ACCESS ? "; install the udev rule 60-molt.rules" : "");
+        printf(
+            "  NOT USABLE: %s%s\n", molt_strerror(device->error),
+            device->error == MOLT_E_USB_ACCESS
+                ? "; install the udev rule 60-molt.rules; a container has to be given /dev/bus/usb"
+                : "");
     }
     for (uint32_t i = 0; i < device->alternate_count; i++) {
         const struct molt_dfu_alternate *alternate = &device->alternate[i];

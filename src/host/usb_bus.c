@@ -1,7 +1,9 @@
 /* The DFU devices that are on the bus now. */
+#define _POSIX_C_SOURCE 200809L /* access */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/usb_api.h"
 #include "host/usb_device.h"
@@ -101,6 +103,16 @@ static void read_strings(const struct usb_api *api, libusb_device *usb,
     }
 }
 
+/* The system knows it, but its file is not there: as in a container that sees /sys, and was given
+ * no /dev/bus/usb. libusb says then that there is no device. */
+static bool is_withheld(const struct molt_dfu_device *device)
+{
+    char known[80], node[40];
+    snprintf(known, sizeof known, "/sys/bus/usb/devices/%s/devnum", device->path);
+    snprintf(node, sizeof node, "/dev/bus/usb/%03u/%03u", device->bus, device->address);
+    return device->path[0] && access(known, F_OK) == 0 && access(node, F_OK) != 0;
+}
+
 /* Fills *device; alternate_count stays 0 when it has no DFU interface. */
 static int describe(const struct usb_api *api, libusb_device *usb, struct molt_dfu_device *device,
                     struct molt_message *message)
@@ -127,6 +139,9 @@ static int describe(const struct usb_api *api, libusb_device *usb, struct molt_d
     usb_device_path(api, usb, device->path);
     read_strings(api, usb, &strings, device);
     usb_describe_known(device);
+    if (device->error == MOLT_E_USB_GONE && is_withheld(device)) {
+        device->error = MOLT_E_USB_ACCESS;
+    }
     if (device->error == MOLT_E_USB_GONE) {
         molt_dfu_device_free(device);
     }

@@ -176,7 +176,8 @@ static int fail_closed(const struct molt_dfu_choice *choice, const struct molt_d
             message, MOLT_E_USB_ACCESS,
             "%s (bus %03u device %03u): no permission for the device; install the udev "
             "rule (60-molt.rules into /etc/udev/rules.d, then 'udevadm control "
-            "--reload' and plug it in again), or run as root",
+            "--reload' and plug it in again), or run as root; a container has to be given "
+            "/dev/bus/usb",
             device->target, device->bus, device->address);
     }
     return molt_fail(message, device->error, "%s: %s: %s", choice->text, device->target,

@@ -46,7 +46,7 @@ static bool is_gone(struct molt_usbdevice *opened)
 static int error_of(struct molt_usbdevice *opened, int code)
 {
     bool vague = code == LIBUSB_ERROR_IO || code == LIBUSB_ERROR_OTHER;
-    return vague && is_gone(opened) ? MOLT_E_USB_GONE : usb_api_error(code);
+    return vague && !opened->listed && is_gone(opened) ? MOLT_E_USB_GONE : usb_api_error(code);
 }
 
 static int control(void *context, uint8_t type, uint8_t request, uint16_t value, uint16_t index,
@@ -94,6 +94,7 @@ int usb_device_begin(struct molt_usbdevice *opened, const struct usb_api *api, l
 {
     opened->api = *api;
     opened->context = NULL;
+    opened->listed = true;
     opened->claimed = -1;
     transport->ops = &usb_ops;
     transport->context = opened;
@@ -161,6 +162,7 @@ int usb_device_open(struct molt_usbdevice **opened, const struct usb_api *api,
         code = set_configuration(made, configuration);
         if (code == 0) {
             made->context = context;
+            made->listed = false;
             *opened = made;
             return MOLT_OK;
         }

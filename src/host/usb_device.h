@@ -10,6 +10,7 @@ struct molt_usbdevice {
     libusb_context *context; /* its own; NULL while the bus is being listed */
     libusb_device_handle *handle;
     int claimed; /* interface; -1 = none */
+    bool listed; /* opened for its strings only: those that cannot be read are left out at once */
 };
 
 /* Opens; returns libusb's error. End closes. */

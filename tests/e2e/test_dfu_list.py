@@ -143,6 +143,16 @@ def test_no_permission(bus):
         assert "60-molt.rules" in done.stderr and "udevadm" in done.stderr
 
 
+def test_in_a_container(bus):
+    """The system knows of the device, and its file is not there."""
+    run = bus(STM32, CAMERA)
+    done = run("dfu", "list", before="rm $NODES/002")
+    assert "usb:0483:df11,path=1-1\n" in done.stdout and done.stdout.count("NOT USABLE") == 1
+    assert "a container has to be given /dev/bus/usb" in done.stdout
+    done = run("dfu", "leave", "--wait", "1", before="rm $NODES/002")
+    assert done.returncode == 1 and "a container has to be given /dev/bus/usb" in done.stderr
+
+
 HIDE = "mv $UMOCKDEV_DIR/sys/bus/usb/devices/1-1 $UMOCKDEV_DIR"
 SHOW = "mv $UMOCKDEV_DIR/1-1 $UMOCKDEV_DIR/sys/bus/usb/devices"
 

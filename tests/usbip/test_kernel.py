@@ -72,6 +72,15 @@ class Waiting:
         assert self.child.returncode == 0, self.err
 
 
+@pytest.fixture(scope="session", autouse=True)
+def clean_log():
+    """The kernel complains of programs that use an interface without a claim, and others."""
+    yield
+    log = subprocess.run(["dmesg"], capture_output=True, text=True, check=True).stdout
+    assert "USB disconnect" in log
+    assert not [line for line in log.split("\n") if "did not claim" in line or "Oops" in line or "WARNING" in line], log
+
+
 # ---- on the bus ----
 
 def test_lists(on):
@@ -228,6 +237,35 @@ node = open(sorted(glob.glob("/dev/bus/usb/001/*"))[-1], "r+b", buffering=0)
 fcntl.ioctl(node, %d, struct.pack("I", 0))
 sys.exit(subprocess.call(sys.argv[1:]))
 """ % CLAIM
+
+
+def test_in_a_container(on):
+    """Which sees the system's list of devices, but none of their files."""
+    inside = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev/bus && exec "$@"', "sh"]
+    (stm32,) = ok(on(dfu.Device(), "list", "--json", prefix=inside))["devices"]
+    assert stm32["target"] == "usb:0483:df11,path=1-1" and stm32["error"]
+    fails(on(dfu.Device(), "leave", prefix=inside), "usb:0483:df11,path=1-1", "container", "/dev/bus/usb")
+
+
+def test_interrupted(on, tmp_path):
+    """Killed while it erases: the kernel takes the interface back, and the next run brings the device out of its state."""
+    (tmp_path / "firmware.bin").write_bytes(dfu.vectors(FIRMWARE, 3000))
+    script = tmp_path / "killed.sh"
+    script.write_text("%s dfu erase --all --yes & sleep 2; kill -9 $!; wait $!; exec %s dfu write firmware.bin -A 0x08020000\n" % (MOLT, MOLT))
+    board = dfu.Device(flash=bytes(1 << 18))
+    found = dfu.run(["sh", script], board, folder=tmp_path, timing="real", timeout=200)
+    assert found.code == 0 and board.flash[0x20000:0x20000 + 3000] == (tmp_path / "firmware.bin").read_bytes(), found.err
+
+
+@pytest.mark.parametrize("profile", ["gd32", "mboot", "stm32h743", "stm32l476", "stm32c5"])
+def test_other_loaders(on, tmp_path, profile):
+    """Of them the GD32 is gone before its last status."""
+    start = FIRMWARE if profile == "mboot" else BASE
+    (tmp_path / "firmware.bin").write_bytes(dfu.vectors(start, 3080))
+    board = dfu.Device(profile, flash=bytes(16384))
+    ok(on(board, "write", "firmware.bin", "--address", hex(start)))
+    assert board.flash[start - BASE:][:3080] == (tmp_path / "firmware.bin").read_bytes()
+    assert board.report["jumped"] and (board.report["jumped_to"] == start or profile == "mboot")  # which has a place of its own
 
 
 def test_claimed_by_another(on):

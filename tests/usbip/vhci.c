@@ -362,7 +362,14 @@ bool bus_add(struct bus *bus, struct molt_sim_dfu *sim, unsigned number)
     port->sim = sim;
     port->number = number;
     sim->instant = !bus->real;
-    return !molt_sim_dfu_present(sim) || (plug(port) && settle(port, true));
+    if (!molt_sim_dfu_present(sim)) {
+        return true;
+    }
+    uint32_t at = sim->fault.at_transfer;
+    sim->fault.at_transfer = 0; /* the kernel's own transfers are not meant */
+    bool known = plug(port) && settle(port, true);
+    sim->fault.at_transfer = at;
+    return known;
 }
 
 void bus_turn(struct bus *bus)
