@@ -36,9 +36,10 @@ void process_start(void)
 
 int process_end(int code)
 {
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        int number = errno;
-        fprintf(stderr, "molt: standard output: cannot print all of it: %s\n", strerror(number));
+    int number = fflush(stdout) != 0 ? errno : 0;
+    if (number || ferror(stdout)) { /* what failed before may have lost its number */
+        fprintf(stderr, "molt: standard output: cannot print all of it%s%s\n", number ? ": " : "",
+                number ? strerror(number) : "");
         return code == CLI_OK ? CLI_FAILED : code;
     }
     return code;

@@ -196,6 +196,9 @@ static void print_summary(const struct molt_dfu_write *job)
     char size[16];
     if (molt_dfu_write_is_unchanged(job)) {
         printf("nothing to write: the device has all of it");
+    } else if (result->sectors == 0) { /* a device without addresses */
+        printf("wrote %s, %s", cli_size(result->bytes_written, size),
+               result->verified ? "verified" : "not verified");
     } else {
         printf("%s%u sectors, left %u alone, wrote %s, %s",
                result->mass_erased ? "erased everything, " : "erased ", result->erased,
