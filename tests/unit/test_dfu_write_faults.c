@@ -389,6 +389,70 @@ static void test_cancel(void **state)
     teardown();
 }
 
+/* A transport that loses the bytes of one block, and says nothing. */
+struct thief {
+    struct molt_usb inner;
+    struct molt_usb_ops ops;
+    uint32_t at, blocks;
+};
+
+static int steal(void *context, uint8_t type, uint8_t request, uint16_t value, uint16_t index,
+                 uint8_t *data, uint16_t length, uint32_t timeout_ms)
+{
+    struct thief *thief = context;
+    uint8_t ff[4 * K];
+    bool block = type == 0x21 && request == 1 && value >= 2 && length;
+    if (block && ++thief->blocks == thief->at) {
+        memset(ff, 0xFF, sizeof ff);
+        assert_true(length <= sizeof ff);
+        data = ff;
+    }
+    return thief->inner.ops->control(thief->inner.context, type, request, value, index, data,
+                                     length, timeout_ms);
+}
+
+static uint32_t thief_now(void *context)
+{
+    const struct thief *thief = context;
+    return thief->inner.ops->now_ms(thief->inner.context);
+}
+
+static void thief_sleep(void *context, uint32_t ms)
+{
+    const struct thief *thief = context;
+    thief->inner.ops->sleep_ms(thief->inner.context, ms);
+}
+
+/* Whatever block does not arrive, of the file or of what was kept: it is seen, and nothing that was
+ * kept is lost. */
+static void test_a_block_that_does_not_arrive(void **state)
+{
+    struct simdevice device;
+    (void)state;
+    setup();
+    dfu_firmware_add(&work.firmware, FLASH + 16 * K + 100, 3 * K, 1);
+    dfu_firmware_add(&work.firmware, FLASH + 48 * K + 100, 3 * K, 2);
+    dfu_firmware_load(&work.firmware);
+    work.request.board = "none";
+    work.request.stay = true;
+    simdevice_new(&device, "stm32f405");
+    for (uint32_t at = 1; at <= 16; at++) {
+        simdevice_reset(&device);
+        forget_rescue();
+        simdevice_open(&device, "usb:");
+        struct thief thief = {.inner = device.session->dfu.usb, .at = at};
+        thief.ops = (struct molt_usb_ops){steal, NULL, NULL, thief_now, thief_sleep};
+        device.session->dfu.usb = (struct molt_usb){&thief.ops, &thief};
+        assert_int_equal(run(&device, NULL), MOLT_E_VERIFY);
+        device.session->dfu.usb = thief.inner;
+        assert_true(thief.blocks >= at);
+        assert_int_equal(run(&device, NULL), MOLT_OK);
+        assert_true(dfu_firmware_is_all(&work.firmware, &device));
+    }
+    simdevice_free(&device);
+    teardown();
+}
+
 /* A cancel waits while a sector is not whole that held more than the file gives: nothing is left
  * to be put back. */
 static void test_cancel_keeps(void **state)
@@ -462,12 +526,12 @@ static void test_rescue(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_faults_f405),   cmocka_unit_test(test_faults_mass_erase),
-        cmocka_unit_test(test_faults_kept),   cmocka_unit_test(test_faults_mboot),
-        cmocka_unit_test(test_short),         cmocka_unit_test(test_faults_packed),
-        cmocka_unit_test(test_never_half),    cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_cancel_keeps),  cmocka_unit_test(test_rescue),
-        cmocka_unit_test(test_vectors_first),
+        cmocka_unit_test(test_faults_f405),  cmocka_unit_test(test_faults_mass_erase),
+        cmocka_unit_test(test_faults_kept),  cmocka_unit_test(test_faults_mboot),
+        cmocka_unit_test(test_short),        cmocka_unit_test(test_faults_packed),
+        cmocka_unit_test(test_never_half),   cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_cancel_keeps), cmocka_unit_test(test_a_block_that_does_not_arrive),
+        cmocka_unit_test(test_rescue),       cmocka_unit_test(test_vectors_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -373,6 +373,15 @@ static uint64_t verify_bytes(const struct molt_dfu_write *job)
     return bytes;
 }
 
+/* What was written is not what is there: nor need what was kept be, from this sector on. */
+static void doubt_kept(struct molt_dfu_write *job, uint32_t first)
+{
+    for (uint32_t i = first; i < job->sectors; i++) {
+        struct dfu_sector *sector = &job->sector[i];
+        sector->at_risk = sector->at_risk || (sector->change && sector->rescues);
+    }
+}
+
 static int verify_all(struct molt_dfu_write *job, struct molt_message *message)
 {
     int error = MOLT_OK;
@@ -380,6 +389,9 @@ static int verify_all(struct molt_dfu_write *job, struct molt_message *message)
         uint32_t row = row_at(job, i, true);
         if (row) {
             error = verify_row(job, i, row, false, message);
+            if (error == MOLT_E_VERIFY) {
+                doubt_kept(job, i);
+            }
         } else if (job->sector[i].change) {
             error = verify_bare(job, &job->sector[i], message);
         }
