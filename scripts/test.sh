@@ -20,14 +20,18 @@ section_venv() { scripts/venv.sh && scripts/deps.sh && scripts/p256.sh && script
 section_gcc() { build default build; }
 section_clang() { build clang build/clang; }
 section_sanitize() { build sanitize build/sanitize; }
-# Slow under sanitizers: there a part of the cuts, all of them in the optimized build.
-section_ctest() { MOLT_POWER_EVERY=31 ctest --test-dir build/sanitize -j "$jobs" --output-on-failure --no-tests=error; }
+# Slow under sanitizers: there a part of the cuts and of the faults, all of them in the optimized build.
+section_ctest() { MOLT_POWER_EVERY=31 MOLT_FAULT_EVERY=7 ctest --test-dir build/sanitize -j "$jobs" --output-on-failure --no-tests=error; }
 section_power() {
-	local k failed=0
+	local k test failed=0
 	local -a children=()
 	for ((k = 0; k < jobs; k++)); do
 		MOLT_POWER_PART=$k/$jobs build/test_power >"$logs/power-$k.log" 2>&1 &
 		children+=($!)
+	done
+	for test in dfu_write_faults dfu_faults dfu_read dfu_erase dfu_leave dfu_plain; do
+		"build/test_$test" >"$logs/faults-$test.log" 2>&1 || { cat "$logs/faults-$test.log"; failed=1; }
+		grep -h "PASSED" "$logs/faults-$test.log"
 	done
 	for k in "${!children[@]}"; do
 		wait "${children[$k]}" || failed=1
@@ -54,7 +58,7 @@ section_e2e() {
 		-o tmp_path_retention_policy=failed ${base:+--basetemp="$base/tests"} || return 1
 	[ -z "$base" ] || rm -rf "$base"
 }
-section_mutate() { MOLT_MUTATE_EVERY=3 build/venv/bin/python scripts/mutate.py; }
+section_mutate() { MOLT_MUTATE_EVERY=6 build/venv/bin/python scripts/mutate.py; }
 
 # What a person wants to see of a section that passed.
 summary() {
@@ -95,7 +99,7 @@ for section in "$@"; do
 	clang) run 'build with clang' clang ;;
 	sanitize) run 'build with AddressSanitizer and UndefinedBehaviorSanitizer' sanitize ;;
 	ctest) run 'unit tests, power cuts, corpus replay (sanitized)' ctest ;;
-	power) run 'power cuts at every operation' power ;;
+	power) run 'power cuts at every operation, USB faults at every transfer' power ;;
 	native) run 'native modules, package' native ;;
 	micropython) run 'genuine MicroPython' micropython ;;
 	usermod) run 'MicroPython with the user C module' usermod ;;

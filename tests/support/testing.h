@@ -10,4 +10,8 @@
 #include <cmocka.h>
 /* clang-format on */
 
+/* 1, or MOLT_FAULT_EVERY of the environment: sweeps over faults try every n-th transfer only. For
+ * sanitized runs; the optimized programs try them all. */
+uint32_t testing_fault_step(void);
+
 #endif

@@ -286,13 +286,15 @@ static uint32_t one(const struct operation *o, uint32_t at, uint32_t count,
 
 static void sweep(uint32_t count, bool executed)
 {
+    uint32_t step = testing_fault_step();
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
         const struct operation *o = &operations[i];
         uint32_t n = one(o, 0, 0, MOLT_SIM_FAULT_NONE, false);
         assert_true(n > 0);
         for (int kind = MOLT_SIM_FAULT_STALL; kind <= MOLT_SIM_FAULT_SHORT; kind++) {
             bool acts = kind != MOLT_SIM_FAULT_STALL && kind != MOLT_SIM_FAULT_SHORT;
-            for (uint32_t at = 1; at <= n && (acts || !executed); at++) {
+            for (uint32_t at = 1 + (uint32_t)kind % step; at <= n && (acts || !executed);
+                 at += step) {
                 /* Of many blocks alike, a few. */
                 at += at > 12 && at + 8 < n && n > 60 ? 6 : 0;
                 one(o, at, count, (enum molt_sim_fault)kind, executed);
