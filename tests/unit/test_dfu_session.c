@@ -542,6 +542,7 @@ static void test_words(void **state)
                 {MOLT_E_TIMEOUT, "unplug it"},
                 {MOLT_E_IO, "another cable"},
                 {MOLT_E_USB_ACCESS, "60-molt.rules"},
+                {MOLT_E_NOT_FOUND, "USBGuard"},
                 {MOLT_E_BUSY, "another program or a driver"},
                 {MOLT_E_DFU_PROTECTED, "molt dfu unprotect"},
                 {MOLT_E_DFU_STATE, "it is in dfuIDLE"},

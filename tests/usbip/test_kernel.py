@@ -145,6 +145,17 @@ def test_as_dfu_util(on, tmp_path):
     ok(on(dfu.Device(flash=other.flash), "verify", "firmware.bin", "--address", "0x08000000"))
 
 
+def test_as_pydfu(on, tmp_path):
+    """MicroPython's own tool, through its own binding."""
+    data = dfu.vectors(n=5000)
+    (tmp_path / "firmware.dfu").write_bytes(dfu.dfu_file((FIRMWARE, data)))
+    other, board = dfu.Device(), dfu.Device()
+    found = dfu.run(dfu.pydfu() + ["-u", "firmware.dfu"], other, folder=tmp_path, timeout=200)
+    assert found.code == 0 and other.flash[0x20000:0x20000 + 5000] == data, found.err
+    ok(on(board, "write", "firmware.dfu"))
+    assert board.flash == other.flash
+
+
 def test_in_real_time(on, tmp_path):
     """With the poll times and the busy times of the chip, by the kernel's clock; a status that comes late."""
     (tmp_path / "firmware.bin").write_bytes(dfu.vectors(FIRMWARE, 4096))
@@ -245,6 +256,21 @@ def test_in_a_container(on):
     (stm32,) = ok(on(dfu.Device(), "list", "--json", prefix=inside))["devices"]
     assert stm32["target"] == "usb:0483:df11,path=1-1" and stm32["error"]
     fails(on(dfu.Device(), "leave", prefix=inside), "usb:0483:df11,path=1-1", "container", "/dev/bus/usb")
+
+
+def sysfs(name, value):
+    return ["sh", "-c", 'echo %s > /sys/bus/usb/devices/1-1/%s; exec "$@"' % (value, name), "sh"]
+
+
+def test_not_configured(on, tmp_path):
+    """Molt sets the configuration itself then."""
+    ok(on(dfu.Device(flash=dfu.pattern(16)), "read", "0x08000000+16", "-o", "some.bin", prefix=sysfs("bConfigurationValue", 0)))
+    assert (tmp_path / "some.bin").read_bytes() == dfu.pattern(16)
+
+
+def test_not_authorized(on):
+    """As USBGuard keeps devices out: the kernel answers for them, and lets nobody use them."""
+    fails(on(dfu.Device(), "leave", prefix=sysfs("authorized", 0)), "usb:0483:df11", "is it blocked there", "USBGuard")
 
 
 def test_interrupted(on, tmp_path):

@@ -17,6 +17,9 @@ static const struct words advice[] = {
     {MOLT_E_USB_ACCESS, "install the udev rule (60-molt.rules into /etc/udev/rules.d, then "
                         "'udevadm control --reload' and plug it in again), or run as root"},
     {MOLT_E_BUSY, "another program or a driver uses it: end that, and repeat"},
+    {MOLT_E_NOT_FOUND,
+     "the system does not put its interfaces to use: is it blocked there (USBGuard, "
+     "or 'authorized' of the device in /sys/bus/usb/devices)?"},
     {MOLT_E_DFU_PROTECTED, "the chip is protected against reading: 'molt dfu unprotect' lifts that "
                            "and erases everything on it"},
     {MOLT_E_DFU_STATE, "unplug it, plug it in again in its boot loader, and repeat"},
