@@ -252,6 +252,10 @@ static void test_gone(void **state)
     assert_int_equal(molt_dfu_session_gone(bench.session, 500), 0);
     assert_true(bench.sim.time_us - before >= 500000);
     bench.sim.fault.at_transfer = bench.sim.transfers + 1;
+    bench.sim.fault.count = 2; /* answers that get lost are no silence */
+    bench.sim.fault.kind = MOLT_SIM_FAULT_IO;
+    assert_int_equal(molt_dfu_session_gone(bench.session, 0), 0);
+    bench.sim.fault.at_transfer = bench.sim.transfers + 1;
     bench.sim.fault.count = 1000;
     bench.sim.fault.kind = MOLT_SIM_FAULT_TIMEOUT; /* on the bus, but silent */
     assert_int_equal(molt_dfu_session_gone(bench.session, 500), 1);

@@ -10,6 +10,7 @@
 
 #define PROBE_TIMEOUT_MS 250u
 #define PROBE_EVERY_MS   25u
+#define PROBES_SILENT    3u /* one may get lost */
 #define LOOK_EVERY_MS    250u
 
 /* Only what a choice says of the alternate: the device is found already. */
@@ -235,19 +236,19 @@ int molt_dfu_session_alternate(struct molt_dfu_session *session, uint8_t alterna
 int molt_dfu_session_gone(struct molt_dfu_session *session, uint32_t timeout_ms)
 {
     const struct molt_usb *usb = &session->usb;
-    uint32_t began = usb->ops->now_ms(usb->context);
+    uint32_t began = usb->ops->now_ms(usb->context), silent = 0;
     for (;;) {
         uint8_t bytes[18];
         int n = usb->ops->control(usb->context, 0x80, 6, 0x0100, 0, bytes, sizeof bytes,
                                   PROBE_TIMEOUT_MS);
-        bool silent = n == MOLT_E_TIMEOUT || n == MOLT_E_IO;
+        silent = n == MOLT_E_TIMEOUT || n == MOLT_E_IO ? silent + 1 : 0;
         bool over = usb->ops->now_ms(usb->context) - began >= timeout_ms;
         /* An application that does not care about USB leaves the bus as it was, without answers. */
-        if (n == MOLT_E_USB_GONE || (over && silent)) {
+        if (n == MOLT_E_USB_GONE || (over && silent >= PROBES_SILENT)) {
             session->left = true;
             return 1;
         }
-        if (over) {
+        if (over && !silent) {
             return 0;
         }
         usb->ops->sleep_ms(usb->context, PROBE_EVERY_MS);
