@@ -220,6 +220,25 @@ static void print_json(const struct molt_dfu_session *session, const struct plan
     json_close(&json, '}');
 }
 
+/* To the end of the memory, where nobody knows that end. */
+static void warn_of_short_map(const struct molt_dfu_session *session, const struct plan *plan)
+{
+    const struct molt_dfu_alternate *alternate = session->alternate;
+    bool open = false;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct group *group = &plan->group[i];
+        open = open || (group->job && group->count == 0);
+        for (uint32_t k = 0; k < group->count; k++) {
+            const char *place = group->place[k];
+            open = open || (strcmp(place, "files") != 0 && !strpbrk(place, "+-"));
+        }
+    }
+    if (open && alternate->has_map && alternate->map.truncated) {
+        fprintf(stderr, "the device's memory map ends too early: there may be more behind that, "
+                        "and ADDRESS+SIZE reads it\n");
+    }
+}
+
 static int act(const struct cli_args *args, struct molt_dfu_session *session, struct plan *plan)
 {
     struct molt_message message = {0};
@@ -237,6 +256,7 @@ static int act(const struct cli_args *args, struct molt_dfu_session *session, st
     if (error) {
         return cli_fail(args, &message);
     }
+    warn_of_short_map(session, plan);
     if (cli_has(args, "json")) {
         print_json(session, plan);
     } else {

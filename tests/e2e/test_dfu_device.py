@@ -255,7 +255,7 @@ REFUSED = [  # words behind "dfu", profile, exit code, what the message says
     (["read", "sim:b", "files=x", "--board", "none"], "stm32f405", 1, "no file system"),
     (["read", "sim:b", "files=x"], "gd32", 1, "--board NAME"),
     (["read", "sim:b", "-o", "x.bin"], "mboot", 1, "ends in .dfu or .hex"),
-    (["read", "sim:b", "-o", "x.bin"], "mboot-packed", 1, "sim:b"),
+    (["read", "sim:b", "-o", "x.bin"], "mboot-packed", 1, "lets nobody read: mboot with packing"),
     (["read", "sim:b", "0x0+4", "-o", "x"], "plain", 1, "a device without addresses"),
     (["read", "sim:b", "-o", "x.hex"], "plain", 1, "nothing for Intel HEX"),
     (["read", "sim:b", "-o", "no/such/x"], "plain", 1, "no/such"),
@@ -294,6 +294,15 @@ def test_refused(molt, words, profile, code, says):
     facts = made.facts()["counters"]
     assert made.flash() == made.before and facts["erases"] == [0] * len(facts["erases"])
     assert facts["mass_erases"] == facts["bytes_programmed"] == 0 and made.facts()["on_bus"]
+
+
+def test_a_map_that_ends_too_early_is_told(molt):
+    made = Board(molt, "stm32f427", dfu.pattern(64 * K) + bytes(2048 * K - 64 * K))
+    for words, told in (["-o", "o1"], True), (["all=o2", "0x08000000+1K=o3"], True), (["0x08000000+1K=o4", "files=o5", "--board", "PYBV11"], False), \
+            (["0x08100000+1M=o6"], False):
+        said = molt("dfu", "read", "sim:b", *words, check=0).stderr
+        assert ("there may be more behind that" in said) == told, words
+    assert (molt.cwd / "o6").read_bytes() == made.before[1024 * K:]
 
 
 def test_read_protection_is_explained(molt, board):

@@ -176,6 +176,12 @@ static int read_piece(struct molt_dfu_session *session, struct molt_dfu_piece *p
     if (error) {
         free(piece->bytes); /* half of it is nothing */
         piece->bytes = NULL;
+        if (session->dfu.quirks & MOLT_DFU_QUIRK_NO_READ) {
+            return molt_fail(message, error,
+                             "%s: this boot loader lets nobody read: mboot with packing, for "
+                             "signed and encrypted files",
+                             session->name);
+        }
         snprintf(doing, sizeof doing, "reading 0x%08" PRIx32 "+%" PRIu32, piece->address,
                  piece->size);
         return molt_dfu_fail(message, session, error, &diag, doing);
