@@ -15,14 +15,26 @@ static bool simulated_is_there(struct molt_sim_dfu *model)
            (model->jumped && molt_sim_dfu_vectors(model, model->jumped_to, &stack, &reset));
 }
 
+/* Under the address that it had it is another one only when its place was empty in between. */
+static int look_at_bus(const struct molt_dfu_session *session, bool *empty,
+                       struct molt_message *message)
+{
+    const struct molt_dfu_device *before = &session->device;
+    int there = molt_usb_present(before->path, *empty ? 0 : before->address, message);
+    if (there == 0 && !*empty) {
+        *empty = molt_usb_present(before->path, 0, message) == 0;
+    }
+    return there;
+}
+
 /* 1 = there, 0 = not yet, or an error. A transport of the caller's tells by answering. */
-static int look(struct molt_dfu_session *session, struct molt_message *message)
+static int look(struct molt_dfu_session *session, bool *empty, struct molt_message *message)
 {
     if (session->opened && !session->device.path[0]) {
         return 0; /* nobody knows where it was plugged in */
     }
     if (session->opened) {
-        return molt_usb_present(session->device.path, session->device.address, message);
+        return look_at_bus(session, empty, message);
     }
     if (session->board) {
         return simulated_is_there(molt_simdfu_model(session->board));
@@ -43,8 +55,9 @@ int dfu_wait_for_anything(struct molt_dfu_session *session, uint32_t timeout_ms,
     const struct molt_progress *progress = session->dfu.progress;
     const struct molt_usb *usb = &session->usb;
     uint32_t began = usb->ops->now_ms(usb->context);
+    bool empty = false;
     for (;;) {
-        int there = look(session, message);
+        int there = look(session, &empty, message);
         uint32_t elapsed = usb->ops->now_ms(usb->context) - began;
         if (there || elapsed >= timeout_ms) {
             return there;
