@@ -544,7 +544,8 @@ def test_ipv6_and_no_such_host(board, world):  # noqa: F811
 
 def test_every_number_has_its_words():
     """_words.py against error.h, and the version against the project's."""
-    numbers = set(re.findall(r"= (-\d+)", (TOP / "include/molt/error.h").read_text()))
+    numbers = {n for n in re.findall(r"= (-\d+)", (TOP / "include/molt/error.h").read_text())
+               if int(n) > -120}  # below: USB, which only the command speaks
     words = re.findall(r"^(-\d+) (.+)$", (TOP / "ports/micropython/ota/_words.py").read_text(), re.M)
     assert {number for number, _ in words} == numbers and len(words) == len(numbers)
     done = subprocess.run([TOP / "build/micropython/micropython", "-c", "from _words import of\nprint([of(n) for n in (-1, -10, -105, -999, 0)])"],

