@@ -1,10 +1,8 @@
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/process.h"
 #include "molt/host/file.h"
 
 const char *cli_option(const struct cli_args *args, const char *name)
@@ -41,29 +39,6 @@ bool cli_parse_size(const char *text, uint64_t limit, uint64_t *value)
     }
     *value = (uint64_t)number << shift;
     return true;
-}
-
-int cli_fail(const struct cli_args *args, const struct molt_message *message)
-{
-    cli_progress_end(args);
-    fflush(stdout);
-    fprintf(stderr, "molt %s: ", args->verb->name);
-    process_print_safe(stderr, message->text);
-    fputc('\n', stderr);
-    return message->error == MOLT_E_POWER ? CLI_POWER_CUT : CLI_FAILED;
-}
-
-int cli_usage(const struct cli_args *args, const char *format, ...)
-{
-    va_list list;
-    char text[sizeof((struct molt_message *)NULL)->text];
-    va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
-    va_end(list);
-    fprintf(stderr, "molt %s: ", args->verb->name);
-    process_print_safe(stderr, text);
-    fprintf(stderr, "; 'molt help %s' tells more\n", args->verb->name);
-    return CLI_USAGE;
 }
 
 static bool is_input(const struct cli_args *args, const char *out)

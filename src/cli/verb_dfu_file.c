@@ -37,44 +37,6 @@ static const char details[] =
     "  molt dfu pack --plain firmware.bin --vid 1d50 --pid 6017 -o firmware.dfu\n"
     "  molt dfu pack --plain --prefix lpc app.bin --vid 1fc9 --pid 000c -o app.dfu";
 
-bool dfu_file_id(const char *text, uint16_t *id)
-{
-    char *end;
-    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
-        text += 2;
-    }
-    size_t digits = strspn(text, "0123456789abcdefABCDEF");
-    *id = (uint16_t)strtoul(digits && digits <= 4 ? text : "0", &end, 16);
-    return digits >= 1 && digits <= 4 && !text[digits];
-}
-
-int dfu_file_request(const struct cli_args *args, const char *path,
-                     struct molt_dfu_image_request *request)
-{
-    const char *address = cli_option(args, "address");
-    uint64_t value = 0;
-    if (address && !cli_parse_size(address, 0xFFFFFFFFu, &value)) {
-        return cli_usage(args, "--address %s: expected an address such as 0x08000000", address);
-    }
-    *request = (struct molt_dfu_image_request){
-        .path = path,
-        .has_address = address != NULL,
-        .address = (uint32_t)value,
-        .raw = cli_has(args, "raw"),
-        .accept_bad_crc = cli_has(args, "accept-bad-crc"),
-        .accept_option = "--accept-bad-crc",
-        .raw_option = "--raw",
-    };
-    return CLI_OK;
-}
-
-const char *dfu_file_prefix(enum molt_dfu_prefix_kind kind)
-{
-    return kind == MOLT_DFU_PREFIX_LPC         ? "lpc"
-           : kind == MOLT_DFU_PREFIX_STELLARIS ? "stellaris"
-                                               : NULL;
-}
-
 /* ---- what the operands say ---- */
 
 #define PARTS CLI_MAX_OPERANDS

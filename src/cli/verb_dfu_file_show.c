@@ -25,41 +25,6 @@ static const char details[] =
     "\n"
     "  molt dfu show firmware.dfu";
 
-const char *dfu_file_kind(enum molt_dfu_image_kind kind)
-{
-    switch (kind) {
-    case MOLT_DFU_IMAGE_DFUSE: return "DfuSe file";
-    case MOLT_DFU_IMAGE_PLAIN: return "plain DFU file";
-    case MOLT_DFU_IMAGE_ELF: return "ELF program";
-    case MOLT_DFU_IMAGE_HEX: return "Intel HEX file";
-    case MOLT_DFU_IMAGE_BIN: return "raw file";
-    }
-    return "raw file";
-}
-
-const char *dfu_file_device(uint16_t vendor, uint16_t product)
-{
-    static const struct {
-        uint16_t vendor, product;
-        const char *words;
-    } known[] = {
-        {0x0483, 0xDF11, "STM32 in its ROM loader, or MicroPython's mboot"},
-        {0x0483, 0xA291, "NumWorks calculator"},
-        {0x1CBE, 0x00FF, "TI Stellaris or Tiva in its boot loader"},
-        {0x1D50, 0x6017, "Black Magic Probe in DFU mode"},
-        {0x1FC9, 0x000C, "NXP LPC in its ROM loader"},
-        {0x28E9, 0x0189, "GD32 in its ROM loader"},
-        {0x2E3C, 0xDF11, "AT32 in its ROM loader"},
-        {0xFFFF, 0xFFFF, "any"},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (known[i].vendor == vendor && known[i].product == product) {
-            return known[i].words;
-        }
-    }
-    return NULL;
-}
-
 static uint64_t bytes_of(const struct molt_dfu_image *image)
 {
     uint64_t bytes = 0;
