@@ -58,7 +58,7 @@ section_e2e() {
 		-o tmp_path_retention_policy=failed ${base:+--basetemp="$base/tests"} || return 1
 	[ -z "$base" ] || rm -rf "$base"
 }
-section_mutate() { MOLT_MUTATE_EVERY=6 build/venv/bin/python scripts/mutate.py; }
+section_mutate() { MOLT_MUTATE_EVERY=8 build/venv/bin/python scripts/mutate.py; }
 
 # What a person wants to see of a section that passed.
 summary() {
