@@ -1,18 +1,28 @@
 #include "cli/dfu_common.h"
 
-#define LONGEST_WAIT_S 86400u
+#define LONGEST_S 86400u
+
+int dfu_seconds(const struct cli_args *args, const char *name, uint32_t otherwise_ms, uint32_t *ms)
+{
+    const char *text = cli_option(args, name);
+    uint64_t seconds = 0;
+    if (text && !cli_parse_size(text, LONGEST_S, &seconds)) {
+        return cli_usage(args, "--%s %s: expected seconds, at most %u", name, text, LONGEST_S);
+    }
+    *ms = text ? (uint32_t)seconds * 1000 : otherwise_ms;
+    return CLI_OK;
+}
 
 int dfu_choice(const struct cli_args *args, int i, struct molt_dfu_choice *choice,
                uint32_t *wait_ms)
 {
     struct molt_message message;
-    const char *wait = cli_option(args, "wait"), *alternate = cli_option(args, "alt");
+    const char *alternate = cli_option(args, "alt");
     const char *text = i < args->operand_count ? args->operand[i] : "usb:";
-    uint64_t seconds = 0;
-    if (wait && !cli_parse_size(wait, LONGEST_WAIT_S, &seconds)) {
-        return cli_usage(args, "--wait %s: expected seconds, at most %u", wait, LONGEST_WAIT_S);
+    int code = dfu_seconds(args, "wait", 0, wait_ms);
+    if (code != CLI_OK) {
+        return code;
     }
-    *wait_ms = (uint32_t)seconds * 1000;
     if (molt_dfu_choice_parse(choice, text, &message) < 0 ||
         (alternate && molt_dfu_choice_alternate(choice, alternate, &message) < 0)) {
         return cli_usage(args, "%s", message.text);

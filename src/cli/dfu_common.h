@@ -24,6 +24,10 @@
     "shows\n"                                                                                      \
     "it, or sim:FOLDER."
 
+/* An option in seconds, as milliseconds; otherwise_ms when it is not given. CLI_OK, or CLI_USAGE
+ * after it was said why. */
+int dfu_seconds(const struct cli_args *args, const char *name, uint32_t otherwise_ms, uint32_t *ms);
+
 /* The choice that operand i ("usb:" when there is none) and --alt make, and --wait in ms. CLI_OK,
  * or CLI_USAGE after it was said why. */
 int dfu_choice(const struct cli_args *args, int i, struct molt_dfu_choice *choice,

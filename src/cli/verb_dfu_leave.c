@@ -6,9 +6,7 @@
 #include "cli/planprint.h"
 #include "molt/ops/dfu_device.h"
 
-#define BACK_MS        10000u /* of a detach */
-#define LONGEST_BACK_S 86400u
-
+#define BACK_MS 10000u /* of a detach */
 #define ROW_BACK                                                                                   \
     {                                                                                              \
         "back", 0, "SECONDS", "wait afterwards until the device is on the bus again"               \
@@ -59,18 +57,6 @@ static const char unprotect_details[] =
     "Keys of --json: target, plan: [{kind, what, offset, size, why}], unprotected (false with\n"
     "--dry-run), back (on the bus again).";
 
-/* --back in ms. CLI_OK, or CLI_USAGE after it was said why. */
-static int back_of(const struct cli_args *args, uint32_t otherwise_ms, uint32_t *back_ms)
-{
-    const char *back = cli_option(args, "back");
-    uint64_t seconds = 0;
-    if (back && !cli_parse_size(back, LONGEST_BACK_S, &seconds)) {
-        return cli_usage(args, "--back %s: expected seconds, at most %u", back, LONGEST_BACK_S);
-    }
-    *back_ms = back ? (uint32_t)seconds * 1000 : otherwise_ms;
-    return CLI_OK;
-}
-
 /* ---- leave ---- */
 
 static void print_left(const struct cli_args *args, const struct molt_dfu_session *session,
@@ -118,7 +104,7 @@ static int run_leave(struct cli_args *args)
                          args->operand[args->operand_count - 1]);
     }
     request.entry = (uint32_t)entry;
-    int code = back_of(args, 0, &request.wait_ms);
+    int code = dfu_seconds(args, "back", 0, &request.wait_ms);
     code = code ? code : dfu_open(args, target, NULL, &session);
     if (code != CLI_OK) {
         return code;
@@ -160,7 +146,7 @@ static int run_detach(struct cli_args *args)
     struct molt_progress progress;
     struct molt_dfu_session *session;
     uint32_t back_ms;
-    int code = back_of(args, BACK_MS, &back_ms);
+    int code = dfu_seconds(args, "back", BACK_MS, &back_ms);
     code = code ? code : dfu_open(args, 0, NULL, &session);
     if (code != CLI_OK) {
         return code;
@@ -229,7 +215,7 @@ static int run_unprotect(struct cli_args *args)
 {
     struct molt_dfu_session *session;
     uint32_t back_ms;
-    int code = back_of(args, 0, &back_ms);
+    int code = dfu_seconds(args, "back", 0, &back_ms);
     code = code ? code : dfu_open(args, 0, NULL, &session);
     return code ? code : dfu_close(args, session, unprotect(args, session, back_ms));
 }

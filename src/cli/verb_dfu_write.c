@@ -5,6 +5,7 @@
 #include "cli/dfu_common.h"
 #include "cli/dfu_rescue.h"
 #include "cli/dfu_stop.h"
+#include "cli/dfu_words.h"
 #include "cli/planprint.h"
 #include "molt/ops/dfu_image.h"
 #include "molt/ops/dfu_write.h"
@@ -77,19 +78,14 @@ static const char verify_details[] =
 
 /* ---- Operands ---- */
 
-static bool is_target(const char *text)
-{
-    return strncmp(text, "usb:", 4) == 0 || strncmp(text, "sim:", 4) == 0;
-}
-
 /* FILE and TARGET in either order. -1: both are the same kind. */
 static int file_at(const struct cli_args *args)
 {
-    bool first = is_target(args->operand[0]);
+    bool first = dfu_is_target(args->operand[0]);
     if (args->operand_count == 1) {
         return first ? -1 : 0;
     }
-    return first == is_target(args->operand[1]) ? -1 : first;
+    return first == dfu_is_target(args->operand[1]) ? -1 : first;
 }
 
 static int parse_address(const struct cli_args *args, const char *name, bool *has, uint32_t *value)
@@ -136,8 +132,7 @@ static int load(const struct cli_args *args, struct molt_dfu_image *image,
 
 static int request_of(const struct cli_args *args, struct molt_dfu_write_request *request)
 {
-    const char *back = cli_option(args, "back");
-    uint64_t seconds = 0;
+    bool back = cli_has(args, "back");
     *request = (struct molt_dfu_write_request){
         .board = cli_option(args, "board"),
         .overwrite_files = cli_has(args, "overwrite-files") ||
@@ -148,10 +143,10 @@ static int request_of(const struct cli_args *args, struct molt_dfu_write_request
         .force = cli_has(args, "force"),
         .stay = cli_has(args, "stay"),
     };
-    if (back && !cli_parse_size(back, 86400, &seconds)) {
-        return cli_usage(args, "--back %s: expected seconds, at most 86400", back);
+    int code = dfu_seconds(args, "back", 0, &request->wait_ms);
+    if (code != CLI_OK) {
+        return code;
     }
-    request->wait_ms = (uint32_t)seconds * 1000;
     if (request->stay && (back || cli_has(args, "entry"))) {
         return cli_usage(args, "--stay starts nothing: without --entry and --back");
     }
