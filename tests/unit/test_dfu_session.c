@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "molt/dfuse.h"
 #include "molt/ops/dfu_session.h"
 #include "molt/sim/dfu.h"
 
@@ -124,47 +123,6 @@ static void test_alternates(void **state)
 }
 
 /* Only what is said of the alternate counts: which device it is, is given. */
-/* Simulated time that two blocks take, with and without keeping the poll times. */
-static uint64_t time_of_two_blocks(const char *profile, bool early)
-{
-    struct bench bench;
-    uint8_t block[4096];
-    start(&bench, profile);
-    memset(block, 0x5A, sizeof block);
-    assert_int_equal(open_with(&bench, "usb:"), MOLT_OK);
-    if (early) {
-        molt_dfu_session_poll_early(bench.session);
-    }
-    /* Another alternate and back: the setting stays. */
-    assert_int_equal(molt_dfu_session_alternate(bench.session, 1, NULL), MOLT_OK);
-    assert_int_equal(molt_dfu_session_alternate(bench.session, 0, NULL), MOLT_OK);
-    uint64_t before = bench.sim.time_us;
-    assert_int_equal(molt_dfuse_write(&bench.session->dfu, 0x08000000, block, sizeof block, NULL),
-                     MOLT_OK);
-    assert_memory_equal(bench.flash, block, sizeof block);
-    uint64_t took = bench.sim.time_us - before;
-    stop(&bench);
-    return took;
-}
-
-static void test_early_poll(void **state)
-{
-    (void)state;
-    const struct molt_sim_dfu_profile *p = molt_sim_dfu_profile_named("stm32f405");
-    uint64_t kept = time_of_two_blocks("stm32f405", false);
-    uint64_t early = time_of_two_blocks("stm32f405", true);
-    assert_true(kept >= 2000u * p->program_poll_ms);
-    assert_true(early < kept / 2);
-
-    struct bench bench; /* a device that is no DfuSe keeps its times */
-    start(&bench, "plain");
-    assert_int_equal(open_with(&bench, "usb:"), MOLT_OK);
-    uint32_t quirks = bench.session->dfu.quirks;
-    molt_dfu_session_poll_early(bench.session);
-    assert_int_equal(bench.session->dfu.quirks, quirks);
-    stop(&bench);
-}
-
 static void test_choice_of_alternate_only(void **state)
 {
     (void)state;
@@ -586,7 +544,6 @@ int main(void)
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_serial_of_bytes),
         cmocka_unit_test(test_alternates),
-        cmocka_unit_test(test_early_poll),
         cmocka_unit_test(test_choice_of_alternate_only),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_one_fault_is_made_good),

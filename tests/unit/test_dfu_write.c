@@ -1,110 +1,20 @@
-/* Writing over USB to simulated devices: what is written, what stays, what is refused. */
+/* Writing over USB to simulated devices: what is written, what stays. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "testing.h"
 
-#include "dfu_firmware.h"
-#include "molt/ops/dfu_write.h"
+#include "write_rig.h"
 
 #define K 1024u
-
-struct rig {
-    struct simdevice device;
-    struct dfu_firmware firmware;
-    struct molt_dfu_write_request request;
-    struct molt_dfu_write_result result;
-    struct molt_plan plan;
-};
-
-static struct rig *new_rig(const char *profile)
-{
-    struct rig *rig = calloc(1, sizeof *rig);
-    assert_non_null(rig);
-    simdevice_new(&rig->device, profile);
-    dfu_firmware_new(&rig->firmware);
-    return rig;
-}
-
-static struct rig *pyboard(uint32_t size)
-{
-    struct rig *rig = new_rig("stm32f405");
-    dfu_firmware_pyboard(&rig->firmware, size, 1);
-    return rig;
-}
-
-static void free_rig(struct rig *rig)
-{
-    dfu_firmware_free(&rig->firmware);
-    simdevice_free(&rig->device);
-    free(rig);
-}
-
-static int write_it(struct rig *rig)
-{
-    struct molt_dfu_write *job;
-    if (!rig->device.session) {
-        if (!molt_sim_dfu_present(&rig->device.sim)) {
-            molt_sim_dfu_replug(&rig->device.sim, true);
-        }
-        simdevice_open(&rig->device, "usb:");
-    }
-    rig->request.image = &rig->firmware.image;
-    rig->device.message = (struct molt_message){0};
-    int error =
-        molt_dfu_write_plan(&job, rig->device.session, &rig->request, NULL, &rig->device.message);
-    if (!error) {
-        rig->plan = *molt_dfu_write_steps(job);
-        error = molt_dfu_write_run(job, NULL, &rig->device.message);
-        rig->result = *molt_dfu_write_result(job);
-        molt_dfu_write_free(job);
-    }
-    simdevice_close(&rig->device);
-    return error;
-}
-
-static void write_ok(struct rig *rig)
-{
-    if (write_it(rig) != MOLT_OK) {
-        fail_msg("%s", rig->device.message.text);
-    }
-}
-
-/* Refused with these words; nothing was changed. */
-static void refuse(struct rig *rig, int error, const char *words)
-{
-    assert_int_equal(write_it(rig), error);
-    assert_int_equal(rig->device.message.error, error);
-    if (!strstr(rig->device.message.text, words)) {
-        fail_msg("'%s' is not in: %s", words, rig->device.message.text);
-    }
-    assert_memory_equal(rig->device.flash, rig->device.before, rig->device.size);
-    assert_int_equal(rig->device.sim.bytes_programmed, 0);
-}
-
-static const struct molt_step *step(const struct rig *rig, enum molt_step_kind kind,
-                                    const char *what)
-{
-    for (uint32_t i = 0; i < rig->plan.count; i++) {
-        if (rig->plan.step[i].kind == kind && strcmp(rig->plan.step[i].what, what) == 0) {
-            return &rig->plan.step[i];
-        }
-    }
-    return NULL;
-}
-
-static void set_before(struct rig *rig)
-{
-    memcpy(rig->device.before, rig->device.flash, rig->device.size);
-}
 
 /* ---- What is written ---- */
 
 static void test_pyboard(void **state)
 {
     (void)state;
-    struct rig *rig = pyboard(300 * K + 77);
-    write_ok(rig);
+    struct write_rig *rig = write_rig_pyboard(300 * K + 77);
+    write_rig_ok(rig);
     assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
     assert_int_equal(rig->result.sectors, 4);
     assert_int_equal(rig->result.erased, 4);
@@ -125,44 +35,44 @@ static void test_pyboard(void **state)
     assert_int_equal(rig->device.sim.jumped_to, 0x08000000);
     /* The rest of sectors 0 and 7 was not in the file. */
     assert_int_equal(rig->result.bytes_kept, 2 * K + (384 - 300) * K - 77);
-    assert_non_null(step(rig, MOLT_STEP_KEEP, "rest"));
-    assert_non_null(step(rig, MOLT_STEP_KEEP, "files"));
-    free_rig(rig);
+    assert_non_null(write_rig_step(rig, MOLT_STEP_KEEP, "rest"));
+    assert_non_null(write_rig_step(rig, MOLT_STEP_KEEP, "files"));
+    write_rig_free(rig);
 }
 
 static void test_unchanged(void **state)
 {
     (void)state;
-    struct rig *rig = pyboard(300 * K);
-    write_ok(rig);
+    struct write_rig *rig = write_rig_pyboard(300 * K);
+    write_rig_ok(rig);
     uint64_t first = rig->device.sim.time_us;
     uint64_t programmed = rig->device.sim.bytes_programmed;
     molt_sim_dfu_replug(&rig->device.sim, true);
     uint64_t before = rig->device.sim.time_us;
-    write_ok(rig);
+    write_rig_ok(rig);
     assert_int_equal(rig->result.unchanged, 4);
     assert_int_equal(rig->result.erased, 0);
     assert_int_equal(rig->device.sim.bytes_programmed, programmed);
     assert_true(rig->device.sim.jumped);
     assert_true((rig->device.sim.time_us - before) * 10 < first);
-    assert_non_null(step(rig, MOLT_STEP_KEEP, "flash"));
-    assert_null(step(rig, MOLT_STEP_WRITE, "flash"));
-    free_rig(rig);
+    assert_non_null(write_rig_step(rig, MOLT_STEP_KEEP, "flash"));
+    assert_null(write_rig_step(rig, MOLT_STEP_WRITE, "flash"));
+    write_rig_free(rig);
 }
 
 /* A transfer for the block, a status that starts it and one that ends it. */
 static void test_transfers(void **state)
 {
     (void)state;
-    struct rig *rig = pyboard(360 * K);
+    struct write_rig *rig = write_rig_pyboard(360 * K);
     memset(rig->device.flash, 0xFF, rig->device.size);
     rig->request.no_verify = true;
-    write_ok(rig);
+    write_rig_ok(rig);
     uint32_t blocks = (360 + 14) / 2;
     assert_int_equal(rig->result.bytes_written, 374 * K);
     /* 4 erases of 3; address and 2 statuses each for 3 runs */
     assert_in_range(rig->result.transfers, 3 * blocks, 3 * blocks + 4 * 3 + 3 * 3 + 12);
-    free_rig(rig);
+    write_rig_free(rig);
 }
 
 /* All is written again with --all; a part that changed is written, with the vector table's sector
@@ -170,42 +80,42 @@ static void test_transfers(void **state)
 static void test_all_and_part(void **state)
 {
     (void)state;
-    struct rig *rig = pyboard(300 * K);
-    write_ok(rig);
+    struct write_rig *rig = write_rig_pyboard(300 * K);
+    write_rig_ok(rig);
     rig->request.all = true;
-    write_ok(rig);
+    write_rig_ok(rig);
     assert_int_equal(rig->result.erased, 4);
     rig->request.all = false;
     molt_dfu_image_free(&rig->firmware.image);
     rig->firmware.bytes[1][200 * K] ^= 1; /* in sector 6 */
     dfu_firmware_load(&rig->firmware);
     memset(rig->device.flash + 14 * K, 0xFF, 2 * K); /* nothing besides in sector 0 */
-    set_before(rig);
-    write_ok(rig);
+    write_rig_set_before(rig);
+    write_rig_ok(rig);
     assert_int_equal(rig->result.erased, 2);
     assert_int_equal(rig->result.unchanged, 2);
     assert_int_equal(rig->device.sim.erases[0], 3);
     assert_int_equal(rig->device.sim.erases[5], 2);
     assert_int_equal(rig->device.sim.erases[6], 3);
     assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
-    free_rig(rig);
+    write_rig_free(rig);
 }
 
 /* The sector with the vector table is right, and has other bytes: it is not put at risk. */
 static void test_entry_sector_with_rest(void **state)
 {
     (void)state;
-    struct rig *rig = pyboard(140 * K);
-    write_ok(rig);
+    struct write_rig *rig = write_rig_pyboard(140 * K);
+    write_rig_ok(rig);
     molt_dfu_image_free(&rig->firmware.image);
     rig->firmware.bytes[1][0] ^= 1;
     dfu_firmware_load(&rig->firmware);
-    write_ok(rig);
+    write_rig_ok(rig);
     assert_int_equal(rig->device.sim.erases[0], 1);
     assert_int_equal(rig->device.sim.erases[5], 2);
     assert_int_equal(rig->device.sim.erases[6], 1);
     assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
-    free_rig(rig);
+    write_rig_free(rig);
 }
 
 /* Two elements in one sector, and three with the first sector twice: nothing is lost, each sector
@@ -213,37 +123,37 @@ static void test_entry_sector_with_rest(void **state)
 static void test_shared_sectors(void **state)
 {
     (void)state;
-    struct rig *rig = new_rig("stm32f405");
+    struct write_rig *rig = write_rig_new("stm32f405");
     dfu_firmware_add(&rig->firmware, 0x08000000, 1000, 1);
     dfu_firmware_add(&rig->firmware, 0x08020000, 3000, 2);
     dfu_firmware_add(&rig->firmware, 0x08000800, 5001, 3);
     dfu_firmware_add(&rig->firmware, 0x08021001, 1, 4);
     dfu_firmware_vectors(&rig->firmware, 0);
     dfu_firmware_load(&rig->firmware);
-    write_ok(rig);
+    write_rig_ok(rig);
     assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
     assert_int_equal(rig->result.sectors, 2);
     assert_int_equal(rig->device.sim.erases[0], 1);
     assert_int_equal(rig->device.sim.erases[5], 1);
     assert_int_equal(rig->device.sim.over_programmed, 0);
-    free_rig(rig);
+    write_rig_free(rig);
 }
 
 static void test_blank_blocks(void **state)
 {
     (void)state;
-    struct rig *rig = new_rig("stm32f405");
+    struct write_rig *rig = write_rig_new("stm32f405");
     dfu_firmware_add(&rig->firmware, 0x08000000, 1 * K, 1);
     dfu_firmware_add(&rig->firmware, 0x08020000, 128 * K, 1);
     memset(rig->firmware.bytes[1] + 4 * K, 0xFF, 100 * K);
     dfu_firmware_vectors(&rig->firmware, 0);
     dfu_firmware_load(&rig->firmware);
     memset(rig->device.flash, 0xFF, rig->device.size);
-    set_before(rig);
-    write_ok(rig);
+    write_rig_set_before(rig);
+    write_rig_ok(rig);
     assert_int_equal(rig->result.bytes_written, 29 * K);
     assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
-    free_rig(rig);
+    write_rig_free(rig);
 }
 
 /* Every profile that has addresses, its own granule and transfer size, bytes at odd places. */
@@ -258,20 +168,20 @@ static void test_profiles(void **state)
                 {"stm32c5", 0x08000000, 0x08010011}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct rig *rig = new_rig(rows[i].profile);
+        struct write_rig *rig = write_rig_new(rows[i].profile);
         dfu_firmware_add(&rig->firmware, rows[i].app, 5 * K + 3, 1);
         dfu_firmware_add(&rig->firmware, rows[i].second, 7 * K + 1, 2);
         dfu_firmware_vectors(&rig->firmware, 0);
         rig->firmware.vendor = rig->firmware.product = 0xFFFF;
         dfu_firmware_load(&rig->firmware);
-        int error = write_it(rig);
+        int error = write_rig_write(rig);
         if (error) {
             fail_msg("%s: %s", rows[i].profile, rig->device.message.text);
         }
         assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
         assert_int_equal(rig->device.sim.over_programmed, 0);
         assert_true(rig->result.verified && rig->result.left && rig->result.gone);
-        free_rig(rig);
+        write_rig_free(rig);
     }
 }
 
@@ -279,11 +189,11 @@ static void test_profiles(void **state)
 static void test_many_pages(void **state)
 {
     (void)state;
-    struct rig *rig = new_rig("stm32l476");
+    struct write_rig *rig = write_rig_new("stm32l476");
     dfu_firmware_add(&rig->firmware, 0x08000000, 300 * K, 1);
     dfu_firmware_vectors(&rig->firmware, 0);
     dfu_firmware_load(&rig->firmware);
-    write_ok(rig);
+    write_rig_ok(rig);
     assert_int_equal(rig->result.sectors, 150);
     /* an erase and a block each, and an address for the rows */
     assert_in_range(rig->device.sim.requests[1], 150 * 2, 150 * 2 + 10);
@@ -291,30 +201,30 @@ static void test_many_pages(void **state)
         rig->device.flash[i * 2 * K] ^= 1;
     }
     memcpy(rig->device.before, rig->device.flash, rig->device.size);
-    write_ok(rig);
+    write_rig_ok(rig);
     assert_int_equal(rig->result.erased, 75);
     assert_int_equal(rig->result.unchanged, 75);
     assert_true(rig->plan.count < 10);
     assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
-    free_rig(rig);
+    write_rig_free(rig);
 }
 
 static void test_mass_erase(void **state)
 {
     (void)state;
-    struct rig *rig = pyboard(100 * K);
+    struct write_rig *rig = write_rig_pyboard(100 * K);
     rig->request.mass_erase = true;
-    refuse(rig, MOLT_E_DFU_FILES, "without --mass-erase");
+    write_rig_refuse(rig, MOLT_E_DFU_FILES, "without --mass-erase");
     rig->request.overwrite_files = true;
-    write_ok(rig);
+    write_rig_ok(rig);
     assert_true(dfu_firmware_is_on(&rig->firmware, &rig->device));
     memset(rig->device.before, 0xFF, rig->device.size);
     assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
     assert_int_equal(rig->device.sim.mass_erases, 1);
     assert_int_equal(rig->result.erased, 0);
     assert_true(rig->result.mass_erased);
-    assert_non_null(step(rig, MOLT_STEP_LOSE, "files"));
-    free_rig(rig);
+    assert_non_null(write_rig_step(rig, MOLT_STEP_LOSE, "files"));
+    write_rig_free(rig);
 }
 
 /* mboot's leaves the SPI flash alone: sectors there are erased one by one, what they have besides
@@ -322,13 +232,13 @@ static void test_mass_erase(void **state)
 static void test_mass_erase_mboot(void **state)
 {
     (void)state;
-    struct rig *rig = new_rig("mboot");
+    struct write_rig *rig = write_rig_new("mboot");
     dfu_firmware_add(&rig->firmware, 0x08020000, 9 * K, 1);
     dfu_firmware_add(&rig->firmware, 0x80008003, 3 * K, 2);
     dfu_firmware_vectors(&rig->firmware, 0);
     dfu_firmware_load(&rig->firmware);
     rig->request.mass_erase = rig->request.overwrite_files = true;
-    write_ok(rig);
+    write_rig_ok(rig);
     assert_int_equal(rig->result.erased, 1);
     assert_int_equal(rig->result.bytes_kept, 29 * K);
     assert_int_equal(rig->device.sim.over_programmed, 0);
@@ -337,7 +247,7 @@ static void test_mass_erase_mboot(void **state)
     memcpy(rig->device.before + (1024 + 32) * K + 3, rig->firmware.bytes[1], 3 * K);
     assert_memory_equal(rig->device.flash + (1024 + 32) * K, rig->device.before + (1024 + 32) * K,
                         32 * K);
-    free_rig(rig);
+    write_rig_free(rig);
 }
 
 /* A map that contradicts itself: a device is not believed. */
@@ -349,7 +259,7 @@ static void test_odd_maps(void **state)
         {.name = "tiny", .segment = {{0x08000000, 1, 1u << 20, 7}}}};
     (void)state;
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
-        struct rig *rig = pyboard(300 * K);
+        struct write_rig *rig = write_rig_pyboard(300 * K);
         struct molt_dfu_write *job;
         simdevice_open(&rig->device, "usb:");
         rig->device.session->device.alternate[0].map = maps[i];
@@ -359,7 +269,7 @@ static void test_odd_maps(void **state)
                                         &rig->device.message);
         assert_int_equal(error, MOLT_E_UNSUPPORTED);
         assert_non_null(strstr(rig->device.message.text, "makes no sense"));
-        free_rig(rig);
+        write_rig_free(rig);
     }
 }
 
@@ -368,35 +278,35 @@ static void test_odd_maps(void **state)
 static void test_stay(void **state)
 {
     (void)state;
-    struct rig *rig = pyboard(10 * K);
+    struct write_rig *rig = write_rig_pyboard(10 * K);
     rig->request.stay = true;
-    write_ok(rig);
+    write_rig_ok(rig);
     assert_false(rig->result.left);
     assert_false(rig->device.sim.jumped);
     assert_true(molt_sim_dfu_present(&rig->device.sim));
-    free_rig(rig);
+    write_rig_free(rig);
 }
 
 static void test_entry(void **state)
 {
     (void)state;
-    struct rig *rig = pyboard(10 * K);
+    struct write_rig *rig = write_rig_pyboard(10 * K);
     rig->request.has_entry = true;
     rig->request.entry = 0x08020000;
-    write_ok(rig);
+    write_rig_ok(rig);
     assert_int_equal(rig->device.sim.jumped_to, 0x08020000);
     rig->request.entry = 0x09000000;
-    set_before(rig);
+    write_rig_set_before(rig);
     rig->device.sim.bytes_programmed = 0;
-    refuse(rig, MOLT_E_RANGE, "--entry 0x09000000");
-    free_rig(rig);
+    write_rig_refuse(rig, MOLT_E_RANGE, "--entry 0x09000000");
+    write_rig_free(rig);
 }
 
 /* The vector table is in the second element: there it leaves to, wherever the last block went. */
 static void test_entry_found(void **state)
 {
     (void)state;
-    struct rig *rig = new_rig("stm32f405");
+    struct write_rig *rig = write_rig_new("stm32f405");
     dfu_firmware_add(&rig->firmware, 0x08020000, 3000, 1);
     dfu_firmware_add(&rig->firmware, 0x08040000, 3000, 1);
     dfu_firmware_add(&rig->firmware, 0x08060000, 3000, 1);
@@ -404,226 +314,51 @@ static void test_entry_found(void **state)
     memset(rig->firmware.bytes[2], 0, 64);
     dfu_firmware_vectors(&rig->firmware, 1);
     dfu_firmware_load(&rig->firmware);
-    write_ok(rig);
+    write_rig_ok(rig);
     assert_int_equal(rig->result.entry, 0x08040000);
     assert_int_equal(rig->device.sim.jumped_to, 0x08040000);
-    free_rig(rig);
+    write_rig_free(rig);
 }
 
-/* ---- What is refused ---- */
+/* ---- Poll times ---- */
 
-static void test_refuse_files(void **state)
+/* Simulated time that a firmware takes, with and without keeping the poll times. */
+static uint64_t time_to_write(const char *profile, bool early)
 {
-    (void)state;
-    struct rig *rig = new_rig("stm32f405");
-    dfu_firmware_add(&rig->firmware, 0x08000000, 300 * K, 1); /* as a flat .bin */
+    struct write_rig *rig = write_rig_new(profile);
+    dfu_firmware_add(&rig->firmware, 0x08000000, 16 * K, 1);
     dfu_firmware_vectors(&rig->firmware, 0);
     dfu_firmware_load(&rig->firmware);
-    refuse(rig, MOLT_E_DFU_FILES, "0x08004000-0x0801ffff (112 KB)");
-    rig->request.board = "PYBV11";
-    refuse(rig, MOLT_E_DFU_FILES, "PYBV11");
-    assert_non_null(strstr(rig->device.message.text, "--overwrite-files"));
-    rig->request.board = "PYBV12";
-    refuse(rig, MOLT_E_NOT_FOUND, "PYBV12");
-    rig->request.board = "PYBV11";
-    rig->request.overwrite_files = true;
-    write_ok(rig);
+    simdevice_open(&rig->device, "usb:");
+    if (early) {
+        molt_dfu_session_poll_early(rig->device.session);
+    }
+    /* Another alternate setting and back: it stays early. */
+    assert_int_equal(molt_dfu_session_alternate(rig->device.session, 1, NULL), MOLT_OK);
+    assert_int_equal(molt_dfu_session_alternate(rig->device.session, 0, NULL), MOLT_OK);
+    uint64_t before = rig->device.sim.time_us;
+    write_rig_ok(rig);
+    uint64_t took = rig->device.sim.time_us - before;
     assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
-    const struct molt_step *lost = step(rig, MOLT_STEP_LOSE, "files");
-    assert_non_null(lost);
-    assert_int_equal(lost->offset, 0x08004000);
-    assert_int_equal(lost->size, 112 * K);
-    free_rig(rig);
+    write_rig_free(rig);
+    return took;
 }
 
-/* Blank, of a board without files there, or the bytes that are there already: nothing to lose. */
-static void test_files_not_lost(void **state)
+static void test_early_poll(void **state)
 {
     (void)state;
-    struct rig *rig = new_rig("stm32f405");
-    dfu_firmware_add(&rig->firmware, 0x08000000, 300 * K, 1);
-    dfu_firmware_vectors(&rig->firmware, 0);
-    dfu_firmware_load(&rig->firmware);
-    memset(rig->device.flash + 16 * K, 0xFF, 112 * K);
-    set_before(rig);
-    write_ok(rig);
-    assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
-    write_ok(rig); /* in use now, and equal */
-    assert_int_equal(rig->result.erased, 0);
-    molt_dfu_image_free(&rig->firmware.image);
-    rig->firmware.bytes[0][20 * K] ^= 1;
-    dfu_firmware_load(&rig->firmware);
-    set_before(rig);
-    rig->device.sim.bytes_programmed = 0;
-    refuse(rig, MOLT_E_DFU_FILES, "in use");
-    rig->request.board = "none";
-    write_ok(rig);
-    assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
-    free_rig(rig);
-}
+    const struct molt_sim_dfu_profile *p = molt_sim_dfu_profile_named("stm32f405");
+    uint64_t kept = time_to_write("stm32f405", false), early = time_to_write("stm32f405", true);
+    assert_true(kept >= 8000u * p->program_poll_ms); /* 8 blocks */
+    assert_true(early + 8 * 50000u < kept);
 
-static void refuse_one(const char *profile, uint32_t address, uint32_t size, int error,
-                       const char *words)
-{
-    struct rig *rig = new_rig(profile);
-    dfu_firmware_add(&rig->firmware, address, size, 1);
-    dfu_firmware_load(&rig->firmware);
-    refuse(rig, error, words);
-    free_rig(rig);
-}
-
-static void test_refuse_places(void **state)
-{
-    (void)state;
-    refuse_one("stm32f405", 0x08100000, 16, MOLT_E_RANGE, "0x08000000-0x080fffff");
-    refuse_one("stm32f405", 0x080FFFF0, 17, MOLT_E_RANGE, "0x08100000 is not in");
-    refuse_one("stm32f405", 0x20000000, 16, MOLT_E_RANGE, "0x20000000");
-    refuse_one("stm32f405", 0xFFFFFFF0, 15, MOLT_E_RANGE, "0xfffffff0");
-    refuse_one("mboot", 0x08000000, 16, MOLT_E_RANGE, "USE_MBOOT=1");
-    refuse_one("mboot", 0x08007FFF, 16, MOLT_E_RANGE, "USE_MBOOT=1");
-    refuse_one("mboot-packed", 0x08020000, 3000, MOLT_E_UNSUPPORTED, "signed and encrypted");
-}
-
-static void test_refuse_alternates(void **state)
-{
-    (void)state;
-    struct rig *rig = pyboard(3000);
-    molt_dfu_image_free(&rig->firmware.image);
-    rig->firmware.alternate[1] = 7;
-    dfu_firmware_load(&rig->firmware);
-    refuse(rig, MOLT_E_NOT_FOUND, "alternate setting 7");
-    molt_dfu_image_free(&rig->firmware.image);
-    rig->firmware.alternate[1] = 1; /* option bytes: not at that address */
-    dfu_firmware_load(&rig->firmware);
-    refuse(rig, MOLT_E_RANGE, "Option Bytes");
-    free_rig(rig);
-    rig = new_rig("stm32f405");
-    dfu_firmware_add(&rig->firmware, 0x1FFFC000, 16, 1);
-    rig->firmware.alternate[0] = 1;
-    dfu_firmware_load(&rig->firmware);
-    refuse(rig, MOLT_E_RANGE, "cannot be erased");
-    free_rig(rig);
-}
-
-static void test_refuse_overlap(void **state)
-{
-    (void)state;
-    struct rig *rig = pyboard(3000);
-    /* The loader refuses such a file itself: the image is made by hand. */
-    struct molt_dfu_element element[2] = {rig->firmware.image.element[0],
-                                          rig->firmware.image.element[1]};
-    struct molt_dfu_element *owned = rig->firmware.image.element;
-    element[1].address = 0x08000000 + 14 * K - 1;
-    rig->firmware.image.element = element;
-    refuse(rig, MOLT_E_FORMAT, "overlap");
-    element[1].address = 0x08000000 + 14 * K;
-    element[1].size = 100;
-    write_ok(rig);
-    rig->firmware.image.element = owned;
-    free_rig(rig);
-}
-
-static void test_refuse_device(void **state)
-{
-    (void)state;
-    struct rig *rig = pyboard(3000);
-    molt_dfu_image_free(&rig->firmware.image);
-    rig->firmware.product = 0xDF12;
-    dfu_firmware_load(&rig->firmware);
-    refuse(rig, MOLT_E_DFU_DEVICE, "0483:df12");
-    rig->request.force = true;
-    write_ok(rig);
-    rig->request.force = false;
-    molt_dfu_image_free(&rig->firmware.image);
-    rig->firmware.product = rig->firmware.vendor = 0xFFFF;
-    dfu_firmware_load(&rig->firmware);
-    write_ok(rig);
-    free_rig(rig);
-}
-
-static void test_refuse_crc(void **state)
-{
-    (void)state;
-    struct rig *rig = pyboard(3000);
-    rig->firmware.image.crc_wrong = true;
-    refuse(rig, MOLT_E_VERIFY, "CRC");
-    rig->request.force = true;
-    write_ok(rig);
-    free_rig(rig);
-}
-
-static void test_refuse_kinds(void **state)
-{
-    (void)state;
-    struct rig *rig = pyboard(3000);
-    rig->firmware.image.kind = MOLT_DFU_IMAGE_BIN;
-    rig->firmware.image.has_addresses = false;
-    refuse(rig, MOLT_E_ARGUMENT, "--address");
-    rig->firmware.image.has_addresses = true;
-    rig->firmware.image.packed = true;
-    refuse(rig, MOLT_E_DFU_DEVICE, "mboot");
-    free_rig(rig);
-    rig = new_rig("plain");
-    dfu_firmware_add(&rig->firmware, 0x08000000, 100, 1);
-    rig->firmware.vendor = rig->firmware.product = 0xFFFF;
-    dfu_firmware_load(&rig->firmware);
-    refuse(rig, MOLT_E_DFU_DEVICE, "without ST's extensions");
-    free_rig(rig);
-}
-
-/* ---- Protection ---- */
-
-static void test_read_protected(void **state)
-{
-    (void)state;
-    struct rig *rig = pyboard(3000);
-    rig->device.sim.read_protected = true;
-    refuse(rig, MOLT_E_DFU_PROTECTED, "molt dfu unprotect");
-    rig->request.all = true;
-    refuse(rig, MOLT_E_DFU_PROTECTED, "molt dfu unprotect");
-    free_rig(rig);
-}
-
-/* The device reports nothing: the first sector that stays as it is is noticed. */
-static void test_write_protected(void **state)
-{
-    (void)state;
-    struct rig *rig = pyboard(3000);
-    rig->device.sim.write_protected[0] = true;
-    refuse(rig, MOLT_E_DFU_PROTECTED, "0x08000000 (16 KB) was not erased");
-    rig->device.sim.write_protected[0] = false;
-    rig->device.sim.write_protected[5] = true;
-    assert_int_equal(write_it(rig), MOLT_E_DFU_PROTECTED);
-    assert_non_null(strstr(rig->device.message.text, "0x08020000 (128 KB)"));
-    assert_non_null(strstr(rig->device.message.text, "does not start"));
-    assert_true(rig->device.flash[0] == 0xFF && rig->device.flash[7] == 0xFF);
-    rig->device.sim.write_protected[5] = false;
-    write_ok(rig);
-    assert_true(dfu_firmware_is_on(&rig->firmware, &rig->device));
-    free_rig(rig);
-}
-
-/* One bit does not take: the verification finds it, and the vector table is not there yet. */
-static void test_verify(void **state)
-{
-    (void)state;
-    struct rig *rig = new_rig("stm32l476"); /* its small pages are not looked at one by one */
-    dfu_firmware_add(&rig->firmware, 0x08000000, 20 * K, 1);
-    dfu_firmware_vectors(&rig->firmware, 0);
-    dfu_firmware_load(&rig->firmware);
-    rig->device.sim.write_protected[5] = true;
-    assert_int_equal(write_it(rig), MOLT_E_DFU_PROG); /* this chip says so */
-    rig->device.sim.write_protected[5] = false;
-    memset(rig->device.flash + 10 * K, 0xFF, 2 * K);
-    rig->device.sim.write_protected[5] = true; /* blank, and stays so */
-    assert_int_equal(write_it(rig), MOLT_E_VERIFY);
-    assert_non_null(strstr(rig->device.message.text, "0x08002800 holds 0xff"));
-    assert_true(rig->device.flash[0] == 0xFF && rig->device.flash[4] == 0xFF);
-    assert_false(rig->device.sim.jumped);
-    rig->device.sim.write_protected[5] = false;
-    write_ok(rig);
-    assert_true(dfu_firmware_is_all(&rig->firmware, &rig->device));
-    free_rig(rig);
+    struct simdevice plain; /* a device that is no DfuSe keeps its times */
+    simdevice_new(&plain, "plain");
+    simdevice_open(&plain, "usb:");
+    uint32_t quirks = plain.session->dfu.quirks;
+    molt_dfu_session_poll_early(plain.session);
+    assert_int_equal(plain.session->dfu.quirks, quirks);
+    simdevice_free(&plain);
 }
 
 int main(void)
@@ -644,17 +379,7 @@ int main(void)
         cmocka_unit_test(test_stay),
         cmocka_unit_test(test_entry),
         cmocka_unit_test(test_entry_found),
-        cmocka_unit_test(test_refuse_files),
-        cmocka_unit_test(test_files_not_lost),
-        cmocka_unit_test(test_refuse_places),
-        cmocka_unit_test(test_refuse_alternates),
-        cmocka_unit_test(test_refuse_overlap),
-        cmocka_unit_test(test_refuse_device),
-        cmocka_unit_test(test_refuse_crc),
-        cmocka_unit_test(test_refuse_kinds),
-        cmocka_unit_test(test_read_protected),
-        cmocka_unit_test(test_write_protected),
-        cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_early_poll),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
