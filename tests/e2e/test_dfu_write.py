@@ -70,6 +70,30 @@ def test_json_and_stay(board, molt):
     assert (again["sectors_unchanged"], again["bytes_written"], again["entry"]) == (2, 0, BASE)
 
 
+def test_all_no_verify_force(board, molt, parts):
+    """Options that change what is done, each beside the run without it."""
+    def write(*words):
+        done = json.loads(molt.ok("dfu", "write", "--json", "--stay", *words, "sim:pyb"))
+        return done["sectors_erased"], done["sectors_unchanged"], done["verified"], done["bytes_verified"] > 0
+    assert write("--no-verify", "fw.dfu") == (2, 0, False, False)
+    assert board.flash == board.expected()
+    assert write("fw.dfu")[:2] == (0, 2)
+    assert write("--all", "fw.dfu") == (2, 0, True, True)
+    assert board.flash == board.expected()
+    other = dfu.dfu_file((BASE, parts[0][:8] + bytes(100)), vendor=0x1234)
+    for name, content in ("other.dfu", other), ("crc.dfu", dfu.dfu_file((BASE, parts[0][:8] + bytes(101)))[:-1] + b"?"):
+        (molt.cwd / name).write_bytes(content)
+        assert "--force" in molt.fails("dfu", "write", name, "sim:pyb") and board.flash == board.expected()
+    assert write("--force", "other.dfu")[0] == 1 and board.flash[8:108] == bytes(100)
+    assert write("--force", "crc.dfu")[0] == 1 and board.flash[8:109] == bytes(101)
+
+
+@pytest.mark.parametrize("verb", [["write", "fw.dfu"], ["leave"]])
+def test_seconds_have_a_limit(verb, board, molt):
+    assert "--back 86401: expected seconds, at most 86400" in molt.fails("dfu", *verb, "sim:pyb", "--back", "86401", code=2)
+    assert "--wait 86401: expected seconds, at most 86400" in molt.fails("dfu", *verb, "sim:pyb", "--wait", "86401", code=2)
+
+
 def test_dry_run(board, molt):
     assert "nothing was written" in molt.ok("dfu", "write", "--dry-run", "fw.dfu", "sim:pyb")
     assert json.loads(molt.ok("dfu", "write", "--json", "-n", "fw.dfu", "sim:pyb"))["written"] is False
@@ -216,6 +240,20 @@ def test_ctrl_c(parts, tmp_path):
     again = dfu.run(command, dfu.Device("stm32f405", found.device[0].flash), folder=tmp_path)
     assert again.code == 0, again.err
     assert again.device[0].flash[:9008] == parts[0] and again.device[0].flash[TEXT:TEXT + 70_001] == parts[1]
+
+
+@pytest.mark.parametrize("words, early", [
+    (["dfu", "write", "fw.dfu"], False), (["dfu", "write", "--early-poll", "fw.dfu"], True), (["pydfu", "-u", "fw.dfu"], True),
+    (["dfu-util", "-a", "0", "-s", ":leave", "-D", "fw.dfu"], False)], ids=["write", "early-poll", "pydfu", "dfu-util"])
+def test_poll_times(words, early, parts, tmp_path):
+    """The loader asks for 104 ms behind each block and is done after 33: who keeps to it, and who does not."""
+    (tmp_path / "fw.dfu").write_bytes(dfu.dfu_file((BASE, parts[0][:8192])))
+    found = dfu.run([molt_path(), *words], dfu.Device("stm32f405"), folder=tmp_path, timing="real")
+    assert found.code == 0 and found.device[0].flash[:8192] == parts[0][:8192], found.err
+    waits = [found.trace[i + 2]["time_us"] - found.trace[i + 1]["time_us"] for i, t in enumerate(found.trace)
+             if t["request"] == dfu.DNLOAD and t["value"] >= 2 and t["length"] == 2048]
+    assert len(waits) >= 3
+    assert (min(waits) < 100_000) == early, waits
 
 
 def test_rescue(parts, tmp_path):
